@@ -1,0 +1,1 @@
+"""Pure computation on plain values: no clock, no environment, no I/O."""

@@ -1,0 +1,241 @@
+"""Charging: disjoint quantities × rates → cost lines, in whole numbers.
+
+`amount = Σ quantity × price / per`: every line is exact and rounded once, half to even, to 1e-10; the total is the sum
+of the lines. A price is compiled once; charging a record is then a few integer operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from cost_ops.domain.conditions import ALWAYS, Conditions
+from cost_ops.domain.meters import (
+    FALLBACK_CHAINS,
+    FREE_WITHOUT_RATE,
+    INPUT_METERS,
+    TOKEN_METERS,
+    TOTAL_TOKENS,
+)
+from cost_ops.domain.money import price_ratio
+from cost_ops.domain.periods import to_us
+from cost_ops.domain.prices import WILDCARD, Price
+from cost_ops.domain.rates import Rate
+from cost_ops.domain.usage import Quantities, Quantity, UsageRecord
+
+
+class Priceable(Protocol):
+    """What charging needs to know of a usage."""
+
+    @property
+    def quantities(self) -> Quantities:
+        """Meter → quantity, disjoint."""
+
+    @property
+    def timestamp_us(self) -> int:
+        """When the call was made, in microseconds since 1970."""
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier that served the call."""
+
+    @property
+    def processing(self) -> str | None:
+        """`batch` for asynchronous batches."""
+
+    @property
+    def region(self) -> str | None:
+        """Where the call was served."""
+
+
+class Stored(NamedTuple):
+    """A stored record in the form that charging takes."""
+
+    quantities: Quantities
+    timestamp_us: int
+    service_tier: str | None
+    processing: str | None
+    region: str | None
+
+    @classmethod
+    def of(cls, record: UsageRecord) -> Stored:
+        """The part of a record that its cost depends on."""
+        return cls(record.quantities, to_us(record.timestamp), record.service_tier, record.processing, record.region)
+
+
+class CompiledRate(NamedTuple):
+    """A rate as integers: `numerator / denominator` is 1e-10 currency units per single unit."""
+
+    rate: Rate
+    numerator: int
+    denominator: int
+    included: int
+    when: Conditions | None
+
+
+class Line(NamedTuple):
+    """One line of a cost: so much of a meter, by its own rate or a fallback's, in 1e-10 currency units."""
+
+    meter: str
+    quantity: Quantity
+    rate: CompiledRate
+    amount_e10: int
+
+
+class Charge(NamedTuple):
+    """A cost, the sum of its lines; where a rate lacks, `amount_e10` is None and `missing` names the meters."""
+
+    amount_e10: int | None
+    lines: Sequence[Line]
+    missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPrice:
+    """A price made ready: `simple` has one rate per meter, fallbacks resolved, where no rate has conditions."""
+
+    price: Price
+    number: int
+    currency: str
+    is_default: bool
+    simple: dict[str, CompiledRate] | None
+    rates: dict[str, tuple[CompiledRate, ...]]
+
+
+def compile_price(price: Price) -> CompiledPrice:
+    """The price in the form that `charge` takes."""
+    by_meter: dict[str, list[CompiledRate]] = {}
+    for rate in _expanded(price.rates):
+        by_meter.setdefault(rate.meter, []).append(_compile_rate(rate))
+    rates = {meter: tuple(sorted(found, key=lambda r: -r.rate.when.specificity)) for meter, found in by_meter.items()}
+    conditional = not rates.keys().isdisjoint((TOTAL_TOKENS, "requests")) or any(
+        r.when is not None for found in rates.values() for r in found
+    )
+    simple = None
+    if not conditional:
+        simple = {
+            meter: rates[priced][0]
+            for meter, chain in FALLBACK_CHAINS.items()
+            if (priced := next((m for m in chain if m in rates), None)) is not None
+        }
+    return CompiledPrice(
+        price, price.number or 0, price.currency, WILDCARD in (price.provider, price.model_id), simple, rates
+    )
+
+
+def _expanded(rates: Sequence[Rate]) -> list[Rate]:
+    """Fractions written out: a tenth of each input rate, under that rate's conditions too."""
+    out = []
+    for rate in rates:
+        if rate.of is None or rate.fraction is None:
+            out.append(rate)
+            continue
+        for base in rates:
+            if base.meter == rate.of and base.of is None and base.when.compatible(rate.when):
+                price = base.price * rate.fraction
+                when = rate.when.merged(base.when)
+                out.append(replace(rate, price=price, per=base.per, when=when, fraction=None, of=None))
+    return out
+
+
+def _compile_rate(rate: Rate) -> CompiledRate:
+    numerator, denominator = price_ratio(rate.price, rate.per)
+    return CompiledRate(rate, numerator, denominator, rate.included, rate.when if rate.when != ALWAYS else None)
+
+
+def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:
+    """The cost of `usage` under a price. A meter without a rate leaves the whole cost unknown, never partly zero."""
+    simple = compiled.simple
+    if simple is None:
+        return _charge_conditional(compiled, usage)
+    lines: list[Line] = []
+    total = 0
+    missing: list[str] = []
+    for meter, quantity in usage.quantities.items():
+        rate = simple.get(meter)
+        if rate is None:
+            if meter not in FREE_WITHOUT_RATE:
+                missing.append(meter)
+            continue
+        amount = line_amount(quantity, rate)
+        total += amount
+        lines.append(Line(meter, quantity, rate, amount))
+    return Charge(None if missing else total, lines, missing)
+
+
+def line_amount(quantity: Quantity, rate: CompiledRate) -> int:
+    """`quantity` beyond what is included × the unit price, rounded half to even, in 1e-10 currency units."""
+    _, numerator, denominator, included, _ = rate
+    if included:
+        quantity = max(quantity - included, 0)
+    if quantity.__class__ is not int:
+        top, bottom = Decimal(quantity).as_integer_ratio()
+        numerator, denominator = numerator * top, denominator * bottom
+        quantity = 1
+    # The body of money.round_half_even, written out: this runs for every line of every record.
+    amount, rest = divmod(quantity * numerator, denominator)
+    twice = rest * 2
+    if twice > denominator or (twice == denominator and amount & 1):
+        return int(amount) + 1
+    return int(amount)
+
+
+def context_tokens(quantities: Quantities) -> int:
+    """The size of the context: all input tokens of the step, cached and written ones included."""
+    return sum(int(q) for m, q in quantities.items() if m in INPUT_METERS)
+
+
+def _charge_conditional(compiled: CompiledPrice, usage: Priceable) -> Charge:
+    context = context_tokens(usage.quantities)
+    lines: list[Line] = []
+    missing: list[str] = []
+    pooled: Quantity = 0
+    for meter, quantity in usage.quantities.items():
+        rate = select_rate(compiled, meter, usage, context)
+        if rate is not None:
+            lines.append(Line(meter, quantity, rate, line_amount(quantity, rate)))
+        elif meter in TOKEN_METERS and TOTAL_TOKENS in compiled.rates:
+            pooled += quantity
+        elif meter not in FREE_WITHOUT_RATE:
+            missing.append(meter)
+    if "requests" in compiled.rates and "requests" not in usage.quantities:
+        one = select_rate(compiled, "requests", usage, context)
+        if one is not None:
+            lines.append(Line("requests", 1, one, line_amount(1, one)))
+    if pooled:
+        rate = _matching(compiled.rates[TOTAL_TOKENS], usage, context)
+        if rate is None:
+            missing.append(TOTAL_TOKENS)
+        else:
+            lines.append(Line(TOTAL_TOKENS, pooled, rate, line_amount(pooled, rate)))
+    return Charge(None if missing else sum(line.amount_e10 for line in lines), lines, missing)
+
+
+def select_rate(compiled: CompiledPrice, meter: str, usage: Priceable, context: int) -> CompiledRate | None:
+    """The most specific rate that applies to `meter`, its own or the nearest fallback's."""
+    for candidate in FALLBACK_CHAINS[meter]:
+        found = _matching(compiled.rates.get(candidate, ()), usage, context)
+        if found is not None:
+            return found
+    return None
+
+
+def _matching(rates: Sequence[CompiledRate], usage: Priceable, context: int) -> CompiledRate | None:
+    for rate in rates:
+        if rate.when is None or applies(rate.when, usage, context):
+            return rate
+    return None
+
+
+def applies(when: Conditions, usage: Priceable, context: int) -> bool:
+    """Whether every stated condition holds for the usage."""
+    return (
+        (when.service_tier is None or when.service_tier == (usage.service_tier or "standard"))
+        and (when.processing is None or when.processing == usage.processing)
+        and (when.region is None or when.region == usage.region)
+        and when.deployment is None
+        and (when.context_tokens is None or when.context_tokens.least <= context <= when.context_tokens.most)
+        and (when.time_of_day is None or when.time_of_day.holds(usage.timestamp_us))
+    )

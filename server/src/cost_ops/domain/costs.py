@@ -1,0 +1,297 @@
+"""Cost questions and their answers, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from cost_ops.domain.errors import InvalidInput, Problem, invalid
+from cost_ops.domain.periods import Granularity, TimeRange, buckets, format_bucket, from_us
+from cost_ops.domain.rollups import Measures
+
+DIMENSIONS = ("provider", "model", "project", "user", "team", "api_key", "session", "status", "currency")
+TIME_DIMENSIONS = tuple(g.value for g in Granularity)
+OPERATORS = ("eq", "ne", "in", "not_in", "contains", "starts_with")
+METRICS = ("cost", "requests", "input_tokens", "output_tokens", "cached_tokens", "total_tokens")
+COMPARISONS = ("gt", "gte", "lt", "lte")
+MAX_SLOTS = 20_000
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`dimension operator values`; a record without a value for the dimension matches only `ne` and `not_in`."""
+
+    dimension: str
+    operator: str
+    values: tuple[str, ...]
+
+    def matches(self, value: str | None) -> bool:
+        """Whether a value passes."""
+        if self.operator in ("eq", "in"):
+            return value in self.values
+        if self.operator in ("ne", "not_in"):
+            return value not in self.values
+        if value is None:
+            return False
+        if self.operator == "contains":
+            return any(v.lower() in value.lower() for v in self.values)
+        return any(value.startswith(v) for v in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Having:
+    """A bound on a metric of the grouped rows: cost in 1e-10 currency units, counts as they are."""
+
+    metric: str
+    comparison: str
+    bound: int
+
+    def holds(self, value: int) -> bool:
+        """Whether a row's value is inside."""
+        return {
+            "gt": value > self.bound,
+            "gte": value >= self.bound,
+            "lt": value < self.bound,
+            "lte": value <= self.bound,
+        }[self.comparison]
+
+
+@dataclass(frozen=True, slots=True)
+class CostQuery:
+    """One cost question. `group_by` holds dimensions, `tag:KEY` and time units (hour, day, week, month), any mix."""
+
+    span: TimeRange
+    zone: ZoneInfo = UTC_ZONE
+    group_by: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    having: tuple[Having, ...] = ()
+    order_by: str | None = None
+    descending: bool = True
+    limit: int | None = None
+    from_records: bool = False
+    """Answer from records alone: the slow truth that rollups are checked against."""
+
+    @property
+    def granularity(self) -> Granularity | None:
+        """The finest time unit asked for."""
+        found = [g for g in Granularity if g.value in self.group_by]
+        return found[0] if found else None
+
+    @property
+    def plain_dimensions(self) -> tuple[str, ...]:
+        """What is grouped by beside time."""
+        return tuple(d for d in self.group_by if d not in TIME_DIMENSIONS)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """All dimensions that must be known to answer: grouped by or filtered on."""
+        return tuple(dict.fromkeys((*self.plain_dimensions, *(f.dimension for f in self.filters))))
+
+    def slots(self) -> list[TimeRange]:
+        """The stretches of time that are told apart, in order. Raises InvalidInput where they are too many."""
+        if self.granularity is None:
+            return [self.span]
+        found: list[TimeRange] = []
+        for bucket in buckets(self.span, self.granularity, self.zone):
+            found.append(bucket)
+            if len(found) > MAX_SLOTS:
+                raise invalid(
+                    "group_by",
+                    "too_many_buckets",
+                    f"more than {MAX_SLOTS} buckets; use a coarser unit or a shorter range",
+                )
+        return found
+
+
+def check_dimension(name: str, field_name: str) -> Problem | None:
+    """A problem where `name` is not something to group by or filter on."""
+    if name in DIMENSIONS or (name.startswith("tag:") and 4 < len(name) <= 132):
+        return None
+    known = ", ".join((*DIMENSIONS, *TIME_DIMENSIONS, "tag:KEY"))
+    return Problem(field_name, "unknown_dimension", f"{field_name} must be of {known}; got {name[:60]!r}")
+
+
+def check_group_by(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` without repetition. Raises InvalidInput naming every unknown one."""
+    problems = [
+        problem
+        for name in names
+        if name not in TIME_DIMENSIONS and (problem := check_dimension(name, "group_by")) is not None
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(dict.fromkeys(names))
+
+
+class SummedRow(NamedTuple):
+    """What storage gives back: one slot, the values of the plain dimensions in query order, and sums."""
+
+    slot: int
+    values: tuple[str | None, ...]
+    currency: str
+    status: str
+    measures: Measures
+
+
+@dataclass(slots=True)
+class CostRow:
+    """One line of an answer. `group` holds the values of `group_by` in order; costs in 1e-10 units of `currency`.
+
+    `currency` is empty where nothing in the row has a price. `unpriced_requests` have no known cost and are in no sum
+    of money.
+    """
+
+    group: tuple[str | None, ...]
+    currency: str
+    cost_e10: int = 0
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    estimated_cost_e10: int = 0
+    estimated_requests: int = 0
+    reported_cost_e10: int = 0
+    invoiced_cost_e10: int = 0
+    unpriced_requests: int = 0
+
+    def add(self, status: str, sums: Measures) -> None:
+        """Add sums of records that have this status."""
+        self.requests += sums.requests
+        self.input_tokens += sums.input_tokens
+        self.output_tokens += sums.output_tokens
+        self.cached_tokens += sums.cached_tokens
+        self.cost_e10 += sums.cost_e10
+        if status == "computed":
+            return
+        if status == "unpriced":
+            self.unpriced_requests += sums.requests
+        elif status == "estimated":
+            self.estimated_cost_e10 += sums.cost_e10
+            self.estimated_requests += sums.requests
+        elif status == "reported":
+            self.reported_cost_e10 += sums.cost_e10
+        elif status == "invoiced":
+            self.invoiced_cost_e10 += sums.cost_e10
+
+    def metric(self, name: str) -> int:
+        """The value of a metric: cost in 1e-10 units, or a count."""
+        if name == "cost":
+            return self.cost_e10
+        if name == "total_tokens":
+            return self.input_tokens + self.output_tokens
+        return int(getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """The answer to a CostQuery: totals per currency (never mixed), and rows where grouping was asked for."""
+
+    query: CostQuery
+    totals: tuple[CostRow, ...]
+    rows: tuple[CostRow, ...]
+    row_count: int
+    """Rows before `limit`."""
+    data_through: datetime | None = None
+    sources: tuple[str, ...] = field(default=())
+    """What answered: names of rollup grains, `records`."""
+
+
+def assemble(query: CostQuery, slots: Sequence[TimeRange], found: Iterable[SummedRow], **about: Any) -> CostReport:
+    """Totals, rows, order and limit from summed rows. Unpriced usage joins the row of its group's only currency."""
+    totals: dict[str, CostRow] = {}
+    rows: dict[tuple[int, tuple[str | None, ...], str], CostRow] = {}
+    for slot, values, currency, status, sums in found:
+        total = totals.get(currency)
+        if total is None:
+            total = totals[currency] = CostRow((), currency)
+        total.add(status, sums)
+        key = (slot, values, currency)
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = CostRow((), currency)
+        row.add(status, sums)
+    merged_totals = _merge_unpriced({(0, (), c): t for c, t in totals.items()})
+    kept = list(_merge_unpriced(rows).items()) if query.group_by else []
+    labels = _labels(query, slots)
+    for (slot, values, _), row in kept:
+        row.group = labels[slot](values)
+    lines = [row for _, row in kept if all(h.holds(row.metric(h.metric)) for h in query.having)]
+    ordered = _ordered(query, lines)
+    shown = ordered if query.limit is None else ordered[: query.limit]
+    return CostReport(query, tuple(merged_totals.values()), tuple(shown), len(ordered), **about)
+
+
+_RowKey = tuple[int, tuple[str | None, ...], str]
+
+
+def _merge_unpriced(rows: dict[_RowKey, CostRow]) -> dict[_RowKey, CostRow]:
+    """Usage without a price has no currency; where its group has exactly one, show it there instead of apart."""
+    loose = [key for key in rows if key[2] == ""]
+    if not loose:
+        return rows
+    currencies: dict[tuple[int, tuple[str | None, ...]], list[str]] = {}
+    for slot, values, currency in rows:
+        if currency:
+            currencies.setdefault((slot, values), []).append(currency)
+    out = dict(rows)
+    for key in loose:
+        homes = currencies.get(key[:2], [])
+        if len(homes) == 1:
+            row = out.pop(key)
+            home = out[(*key[:2], homes[0])]
+            home.add("unpriced", Measures(row.requests, row.input_tokens, row.output_tokens, row.cached_tokens, 0))
+    return out
+
+
+def _labels(query: CostQuery, slots: Sequence[TimeRange]) -> list[Any]:
+    """For each slot a function from plain values to the full group, time labels put where they were asked for."""
+    if query.granularity is None:
+        return [lambda values: values] * len(slots)
+    out = []
+    for slot in slots:
+        times = {
+            unit: format_bucket(slot.start, Granularity(unit), query.zone)
+            for unit in query.group_by
+            if unit in TIME_DIMENSIONS
+        }
+        out.append(_labeller(query.group_by, times))
+    return out
+
+
+def _labeller(group_by: Sequence[str], times: dict[str, str]) -> Any:
+    if len(group_by) == 1:
+        alone = (times[group_by[0]],)
+        return lambda _: alone
+    if group_by[0] in times and len(times) == 1:
+        first = (times[group_by[0]],)
+        return lambda values: first + values
+
+    def label(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        rest = iter(values)
+        return tuple(times[name] if name in times else next(rest) for name in group_by)
+
+    return label
+
+
+def _ordered(query: CostQuery, rows: list[CostRow]) -> list[CostRow]:
+    """By the metric asked for; else by time ascending and cost descending, or by cost descending."""
+    if query.order_by is not None:
+        metric = query.order_by
+        return sorted(rows, key=lambda r: (r.metric(metric), _sortable(r.group)), reverse=query.descending)
+    times = [i for i, name in enumerate(query.group_by) if name in TIME_DIMENSIONS]
+    if times:
+        return sorted(rows, key=lambda r: ([r.group[i] for i in times], -r.cost_e10, -r.requests, _sortable(r.group)))
+    return sorted(rows, key=lambda r: (-r.cost_e10, -r.requests, _sortable(r.group)))
+
+
+def _sortable(group: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(value or "" for value in group)
+
+
+def data_through(timestamp_us: int | None) -> datetime | None:
+    """The newest usage known, as an instant."""
+    return None if timestamp_us is None else from_us(timestamp_us)

@@ -1,0 +1,416 @@
+"""From the fields of a usage record, as the API and files have them, to a checked `UsageSubmission`.
+
+Two steps: `read_fields` checks types of untrusted values and names every fault (an edge with a faster typed decoder may
+skip it), `build` checks meaning. Both report all problems of an input at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any
+
+from cost_ops.domain.access import ORGANIZATION_ID
+from cost_ops.domain.errors import CostOpsError, InvalidInput, Problem
+from cost_ops.domain.identity import payload_hash
+from cost_ops.domain.money import e10_from_decimal, is_currency, parse_decimal
+from cost_ops.domain.periods import format_instant, from_us, parse_instant, to_us
+from cost_ops.domain.pricebook import ProviderNames
+from cost_ops.domain.prices import rates_from_fields
+from cost_ops.domain.text import clean_tags, text_fault
+from cost_ops.domain.usage import COUNTER_NAMES, MAX_TOKENS, FlatCounts, Quantity, UsageSubmission, disjoint
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+MAX_LATENCY_MS = 2**31 - 1
+MAX_METADATA_BYTES = 4096
+MAX_REPORTED = Decimal(10_000_000)
+_FINEST = Decimal("1E-18")
+
+TEXT_FIELDS = (
+    "organization_id",
+    "provider",
+    "model_id",
+    "idempotency_key",
+    "request_id",
+    "project_id",
+    "user_id",
+    "team_id",
+    "session_id",
+    "service_tier",
+    "processing",
+    "region",
+    "counting",
+    "currency",
+)
+_TOKEN_ALIASES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+TOKEN_FIELDS = (*(f.name for f in fields(FlatCounts)), *_TOKEN_ALIASES)
+_DECIMAL_COUNTERS = frozenset({"seconds", "search_units"})
+_PLAIN_TIERS = frozenset({"default", "auto", "standard"})
+
+
+@dataclass(slots=True)
+class Submitted:
+    """The fields of one usage record as sent, types already right; None where not sent."""
+
+    organization_id: str | None = None
+    provider: str | None = None
+    model_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    input_video_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    output_video_tokens: int | None = None
+    requests: int | None = None
+    web_searches: int | None = None
+    web_fetches: int | None = None
+    file_searches: int | None = None
+    code_sessions: int | None = None
+    search_units: Decimal | None = None
+    pages: int | None = None
+    seconds: Decimal | None = None
+    characters: int | None = None
+    images: int | None = None
+    timestamp: datetime | None = None
+    counting: str | None = None
+    idempotency_key: str | None = None
+    request_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    session_id: str | None = None
+    service_tier: str | None = None
+    processing: str | None = None
+    region: str | None = None
+    latency_ms: int | None = None
+    reported_cost: Decimal | None = None
+    currency: str | None = None
+    default_pricing: dict[str, Any] | None = None
+    tags: Any = None
+    metadata: Any = None
+
+
+FIELD_NAMES = tuple(f.name for f in fields(Submitted))
+_LATER = {"usage": "a provider's usage object", "response": "a provider's whole response"}
+
+
+def read_fields(item: Any) -> tuple[Submitted, list[Problem]]:
+    """The fields of one record from untrusted values, and every fault of type that was found."""
+    problems: list[Problem] = []
+    sent = Submitted()
+    if not isinstance(item, Mapping):
+        return sent, [Problem("", "invalid_type", "a usage record must be a JSON object")]
+    for name, value in item.items():
+        if value is None:
+            continue
+        if name not in FIELD_NAMES:
+            problems.append(_unknown(str(name)))
+        elif name in TEXT_FIELDS:
+            if isinstance(value, str):
+                setattr(sent, name, value)
+            else:
+                problems.append(Problem(name, "invalid_type", f"{name} must be a text, got {_shown(value)}"))
+        elif name == "timestamp":
+            sent.timestamp = _read_timestamp(value, problems)
+        elif name in ("tags", "metadata", "default_pricing"):
+            setattr(sent, name, value)
+        elif name == "reported_cost" or name in _DECIMAL_COUNTERS:
+            setattr(sent, name, _read_decimal(name, value, problems))
+        else:
+            setattr(sent, name, _read_count(name, value, problems))
+    return sent, problems
+
+
+def _unknown(name: str) -> Problem:
+    if name in _LATER:
+        return Problem(name, "not_supported", f"{name} ({_LATER[name]}) is not taken yet; send token counts")
+    near = get_close_matches(name, (*FIELD_NAMES, "model"), n=1, cutoff=0.7)
+    hint = f"; did you mean {'model_id' if near[0] == 'model' else near[0]}?" if near else ""
+    return Problem(name[:80], "unknown_field", f"{name[:80]!r} is not a field of a usage record{hint}")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _read_count(name: str, value: Any, problems: list[Problem]) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        problems.append(Problem(name, "invalid_type", f"{name} must be a whole number, got {_shown(value)}"))
+        return None
+    if not isinstance(value, int):
+        problems.append(Problem(name, "not_integer", f"{name} must be a whole number, got {str(value)[:40]}"))
+        return None
+    if value < 0:
+        problems.append(Problem(name, "negative", f"{name} must not be negative, got {value}"))
+        return None
+    limit = MAX_LATENCY_MS if name == "latency_ms" else MAX_TOKENS
+    if value > limit:
+        problems.append(Problem(name, "too_large", f"{name} must be at most {limit}, got {str(value)[:40]}"))
+        return None
+    return value
+
+
+def _read_decimal(name: str, value: Any, problems: list[Problem]) -> Decimal | None:
+    try:
+        number = parse_decimal(repr(value) if isinstance(value, float) else value)
+    except ValueError as error:
+        problems.append(Problem(name, "invalid_type", f"{name} must be a decimal number: {str(error)[:120]}"))
+        return None
+    limit = MAX_REPORTED if name == "reported_cost" else Decimal(MAX_TOKENS)
+    if number < 0 or number > limit:
+        reason = "negative" if number < 0 else "too_large"
+        problems.append(Problem(name, reason, f"{name} must be between 0 and {limit}, got {str(value)[:40]}"))
+        return None
+    if number != number.quantize(_FINEST):
+        problems.append(Problem(name, "too_precise", f"{name} must have at most 18 decimals"))
+        return None
+    return number
+
+
+def _read_timestamp(value: Any, problems: list[Problem]) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        problems.append(
+            Problem("timestamp", "invalid_type", f"timestamp must be an RFC 3339 text, got {_shown(value)}")
+        )
+        return None
+    try:
+        return parse_instant(value, "timestamp")
+    except InvalidInput as error:
+        problems.extend(error.problems)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a way in knows beside the record: who sends, when, and how identity is made.
+
+    `organization_id` is used where a record names none (files); an API record must name its own.
+    """
+
+    names: ProviderNames
+    now_us: int
+    future_tolerance_us: int = 300_000_000
+    organization_id: str | None = None
+    api_key_id: str | None = None
+    header_key: str | None = None
+    fallback_source: str = "file"
+    fallback_key: str | None = None
+
+
+def build(sent: Any, intake: Intake, problems: list[Problem] | None = None) -> UsageSubmission:
+    """The submission that `sent` (a `Submitted` or its typed twin) describes.
+
+    Raises InvalidInput with every problem, those handed in included.
+    """
+    found = problems if problems is not None else []
+    organization_id = sent.organization_id or intake.organization_id
+    _check_texts(sent, organization_id, found)
+    timestamp_us = _timestamp_us(sent.timestamp, intake, found)
+    if sent.counting not in (None, "inclusive", "exclusive"):
+        found.append(Problem("counting", "invalid_value", 'counting must be "inclusive" or "exclusive"'))
+    counted = disjoint(_counts(sent, found), _counters(sent), sent.counting or "inclusive", found)
+    tags = clean_tags(sent.tags, found) if sent.tags else None
+    metadata = _metadata(sent.metadata, found) if sent.metadata is not None else None
+    rates = _default_rates(sent.default_pricing, found) if sent.default_pricing is not None else None
+    key = sent.idempotency_key or intake.header_key or sent.request_id
+    if found:
+        raise InvalidInput(found)
+    provider = intake.names.canonical(sent.provider)
+    tier = sent.service_tier.lower() if sent.service_tier else None
+    processing = sent.processing.lower() if sent.processing else None
+    if tier == "batch":
+        tier, processing = None, "batch"
+    submission = UsageSubmission(
+        organization_id=organization_id or "",
+        provider=provider,
+        model_id=sent.model_id.strip(),
+        quantities=counted.quantities,
+        timestamp_us=timestamp_us,
+        received_us=intake.now_us,
+        payload_hash=0,
+        source="caller" if key else intake.fallback_source,
+        key=key or intake.fallback_key,
+        estimated=counted.estimated,
+        project_id=sent.project_id or None,
+        user_id=sent.user_id or None,
+        team_id=sent.team_id or None,
+        session_id=sent.session_id or None,
+        api_key_id=intake.api_key_id,
+        service_tier=None if tier in _PLAIN_TIERS else tier,
+        processing=processing,
+        region=sent.region.lower() if sent.region else None,
+        latency_ms=sent.latency_ms,
+        reported_cost_e10=None if sent.reported_cost is None else e10_from_decimal(sent.reported_cost),
+        reported_currency=None if sent.reported_cost is None else (sent.currency or "USD"),
+        default_price=rates,
+        tags=tags,
+        metadata=metadata,
+    )
+    if submission.key is not None:
+        object.__setattr__(submission, "payload_hash", fingerprint(submission, sent.timestamp is not None))
+    return submission
+
+
+def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
+    for name, value in (
+        ("organization_id", organization_id),
+        ("provider", sent.provider),
+        ("model_id", sent.model_id),
+    ):
+        if value is None or not value.strip():
+            problems.append(Problem(name, "missing_required_field", f"{name} is required"))
+    if organization_id and organization_id.strip() and not ORGANIZATION_ID.match(organization_id):
+        problems.append(
+            Problem(
+                "organization_id",
+                "invalid_value",
+                "organization_id must be 1 to 64 letters, digits, dots, dashes, colons or underscores",
+            )
+        )
+    for name in TEXT_FIELDS[1:]:
+        value = getattr(sent, name)
+        if value and (fault := text_fault(value)):
+            problems.append(Problem(name, fault[0], f"{name} {fault[1]}"))
+    if sent.currency is not None and not is_currency(sent.currency):
+        problems.append(
+            Problem(
+                "currency",
+                "unknown_currency",
+                f"currency must be an ISO 4217 code such as USD, got {sent.currency[:20]!r}",
+            )
+        )
+
+
+def _timestamp_us(timestamp: datetime | None, intake: Intake, problems: list[Problem]) -> int:
+    if timestamp is None:
+        return intake.now_us
+    try:
+        if timestamp.tzinfo is None:
+            raise ValueError("no offset")
+        us = to_us(timestamp)
+    except (OverflowError, ValueError):
+        problems.append(Problem("timestamp", "invalid_date", "timestamp must be a possible time with an offset"))
+        return intake.now_us
+    if us > intake.now_us + intake.future_tolerance_us:
+        message = (
+            f"timestamp {format_instant(timestamp)} lies in the future "
+            f"(now is {format_instant(from_us(intake.now_us))}); check the sender's clock"
+        )
+        problems.append(Problem("timestamp", "in_the_future", message))
+    elif timestamp < EARLIEST:
+        problems.append(
+            Problem(
+                "timestamp",
+                "too_early",
+                f"timestamp {format_instant(timestamp)} lies before {format_instant(EARLIEST)}",
+            )
+        )
+    return us
+
+
+def _counts(sent: Any, problems: list[Problem]) -> FlatCounts:
+    tokens = {}
+    for alias, name in _TOKEN_ALIASES.items():
+        value, other = getattr(sent, name), getattr(sent, alias)
+        if value is not None and other is not None and value != other:
+            problems.append(
+                Problem(
+                    alias, "contradiction", f"{alias} = {other} and {name} = {value} say the same thing differently"
+                )
+            )
+        tokens[name] = value if value is not None else other
+    return FlatCounts(
+        tokens["input_tokens"],
+        tokens["output_tokens"],
+        sent.total_tokens,
+        sent.cached_tokens,
+        sent.cache_write_tokens,
+        sent.cache_write_1h_tokens,
+        sent.reasoning_tokens,
+        sent.input_audio_tokens,
+        sent.input_image_tokens,
+        sent.input_video_tokens,
+        sent.output_audio_tokens,
+        sent.output_image_tokens,
+        sent.output_video_tokens,
+    )
+
+
+def _counters(sent: Any) -> dict[str, Quantity] | None:
+    found: dict[str, Quantity] | None = None
+    for name in COUNTER_NAMES:
+        value = getattr(sent, name)
+        if value is not None:
+            found = found or {}
+            found[name] = value
+    return found
+
+
+def _metadata(value: Any, problems: list[Problem]) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping):
+        problems.append(Problem("metadata", "invalid_type", "metadata must be an object"))
+        return None
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=str)
+        size = len(text.encode())
+    except (ValueError, RecursionError):
+        problems.append(Problem("metadata", "invalid_value", "metadata holds something that JSON cannot"))
+        return None
+    if size > MAX_METADATA_BYTES:
+        problems.append(
+            Problem("metadata", "too_large", f"metadata is {size} bytes of JSON; the limit is {MAX_METADATA_BYTES}")
+        )
+    if "\\u0000" in text:
+        problems.append(Problem("metadata", "invalid_value", "metadata must not hold NUL characters"))
+    return dict(value) or None
+
+
+def _default_rates(value: Any, problems: list[Problem]) -> Any:
+    if not isinstance(value, Mapping):
+        problems.append(Problem("default_pricing", "invalid_type", "default_pricing must be an object"))
+        return None
+    try:
+        return rates_from_fields(value)
+    except CostOpsError as error:
+        found: Sequence[Problem] = error.problems if isinstance(error, InvalidInput) else ()
+        problems.extend(p.at("default_pricing") for p in found)
+        return None
+
+
+def fingerprint(submission: UsageSubmission, timestamp_given: bool) -> int:
+    """What tells a replay from a conflict: everything the caller said, whichever way it came in, in a fixed order."""
+    canonical = (
+        submission.provider,
+        submission.model_id,
+        sorted((m, str(q)) for m, q in submission.quantities.items()),
+        submission.timestamp_us if timestamp_given else None,
+        submission.project_id,
+        submission.user_id,
+        submission.team_id,
+        submission.session_id,
+        submission.service_tier,
+        submission.processing,
+        submission.region,
+        submission.latency_ms,
+        submission.reported_cost_e10,
+        submission.reported_currency,
+        sorted(submission.tags.items()) if submission.tags else None,
+        json.dumps(submission.metadata, sort_keys=True, default=str) if submission.metadata else None,
+    )
+    return payload_hash(repr(canonical).encode("utf-8", "surrogatepass"))

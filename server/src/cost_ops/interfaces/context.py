@@ -1,0 +1,44 @@
+"""What a service function is given: one typed object, built in `bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cost_ops.domain.access import Principal
+from cost_ops.domain.pricebook import PriceBook
+from cost_ops.interfaces.clock import Clock
+from cost_ops.interfaces.storage import Storage
+
+
+class BookShelf(Protocol):
+    """Holds the current price book of this process."""
+
+    def current(self) -> PriceBook:
+        """The newest book known here; loaded at first use."""
+
+    def refresh(self) -> PriceBook:
+        """The book as it stands in the database; loaded anew where its version moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRules:
+    """How usage is taken in. `strict`: a model without a price is refused with 404 instead of kept as `unpriced`."""
+
+    strict: bool = False
+    future_tolerance_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The world as services see it, and who asks."""
+
+    storage: Storage
+    books: BookShelf
+    clock: Clock
+    random_bits: Callable[[int], int]
+    """n → n random bits as an int."""
+
+    principal: Principal
+    rules: IngestRules = IngestRules()

@@ -1,0 +1,1 @@
+"""The platform's tests: they mirror `src`, and run against real servers."""
