@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cost_ops.domain.errors import Problem
-from cost_ops.domain.usage import Buckets, FlatCounts, disjoint, input_total, output_total
+from cost_ops.domain.usage import Buckets, FlatCounts, disjoint, token_totals
 from tests.domain.builders import cost, price
 
 tokens = st.integers(0, 10**9)
@@ -33,8 +33,7 @@ def test_inclusive_and_exclusive_descriptions_of_the_same_usage_are_the_same(
     whole = {"input_tokens": fresh + cached + written, "output_tokens": spoken + thought}
     inside, problems = normalised("inclusive", total_tokens=sum(whole.values()), **whole, **parts)
     assert inside.quantities == outside.quantities
-    assert input_total(inside.quantities) == whole["input_tokens"]
-    assert output_total(inside.quantities) == whole["output_tokens"]
+    assert token_totals(inside.quantities) == (whole["input_tokens"], whole["output_tokens"])
     if inside.quantities:
         assert not problems
         assert cost(PRICE, inside.quantities) == cost(PRICE, outside.quantities)

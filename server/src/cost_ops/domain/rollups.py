@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cost_ops.domain.periods import DAY_US, HOUR_US, from_us, to_us
+from cost_ops.domain.usage import Quantity, token_totals
 
 
 class Grain(StrEnum):
@@ -120,6 +121,15 @@ class Measures:
         self.cached_tokens -= other.cached_tokens
         self.cost_e10 -= other.cost_e10
 
+    def copy(self) -> Measures:
+        """The same sums, to be added to on their own."""
+        return Measures(self.requests, self.input_tokens, self.output_tokens, self.cached_tokens, self.cost_e10)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all sums are zero."""
+        return not (self.requests or self.cost_e10 or self.input_tokens or self.output_tokens or self.cached_tokens)
+
     def astuple(self) -> tuple[int, int, int, int, int]:
         """(requests, input_tokens, output_tokens, cached_tokens, cost_e10)."""
         return self.requests, self.input_tokens, self.output_tokens, self.cached_tokens, self.cost_e10
@@ -133,6 +143,13 @@ class Measures:
         return f"Measures{self.astuple()}"
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def measure(quantities: Mapping[str, Quantity], cost_e10: int, sign: int = 1) -> Measures:
+    """The sums of one record; with sign -1, what a superseded cost of it takes away."""
+    sent, received = token_totals(quantities)
+    cached = int(quantities.get("input_cache_read", 0))
+    return Measures(sign, sign * sent, sign * received, sign * cached, cost_e10)
 
 
 class Contribution(NamedTuple):
@@ -175,48 +192,55 @@ def bucket_start_us(grain: Grain, bucket: int) -> int:
 
 
 Folded = dict[RollupKey, Measures]
+_Key = tuple[str, int, int, Dimension, Series]
 
 
 @lru_cache(maxsize=65536)
-def _without_model(series: Series) -> Series:
-    return Series("", "", series.currency, series.status)
+def _without_model(currency: str, status: str) -> Series:
+    return Series("", "", currency, status)
+
+
+@lru_cache(maxsize=65536)
+def _dimension(kind: str, name: str, value: str) -> Dimension:
+    return Dimension(kind, name, value)
 
 
 def fold(contributions: Iterable[Contribution]) -> Folded:
     """The sums to add to each rollup row. Order does not matter; rows that come out as nothing are left out."""
-    fine: Folded = {}
+    fine: dict[_Key, Measures] = {}
     for organization_id, timestamp_us, series, measures, project_id, user_id, tags in contributions:
         day = timestamp_us // DAY_US
-        _add(fine, RollupKey(organization_id, 1, timestamp_us // HOUR_US, NO_DIMENSION, series), measures)
-        _add(fine, RollupKey(organization_id, 4, day, Dimension("project", "", project_id or ""), series), measures)
-        plain = _without_model(series)
-        _add(fine, RollupKey(organization_id, 6, day, Dimension("user", "", user_id or ""), plain), measures)
+        project, user = _dimension("project", "", project_id or ""), _dimension("user", "", user_id or "")
+        plain = _without_model(series.currency, series.status)
+        _add(fine, (organization_id, 1, timestamp_us // HOUR_US, NO_DIMENSION, series), measures)
+        _add(fine, (organization_id, 4, day, project, series), measures)
+        _add(fine, (organization_id, 6, day, user, plain), measures)
         if tags:
             for name, value in tags.items():
-                _add(fine, RollupKey(organization_id, 8, day, Dimension("tag", name, value), plain), measures)
-    return {key: sums for key, sums in _with_coarser(fine).items() if any(sums.astuple())}
+                _add(fine, (organization_id, 8, day, _dimension("tag", name, value), plain), measures)
+    return {RollupKey(*key): sums for key, sums in _with_coarser(fine).items() if not sums.is_nothing}
 
 
 _COARSER = {4: 5, 6: 7, 8: 9}
 
 
-def _with_coarser(fine: Folded) -> Folded:
+def _with_coarser(fine: dict[_Key, Measures]) -> dict[_Key, Measures]:
     """The same with days summed from hours and months summed from days."""
-    out: Folded = dict(fine)
+    out = dict(fine)
     for (organization_id, cube, bucket, dimension, series), sums in fine.items():
         if cube == 1:
             day = bucket // 24
-            _add(out, RollupKey(organization_id, 2, day, dimension, series), sums)
-            _add(out, RollupKey(organization_id, 3, month_of_day(day), dimension, series), sums)
+            _add(out, (organization_id, 2, day, dimension, series), sums)
+            _add(out, (organization_id, 3, month_of_day(day), dimension, series), sums)
         else:
-            _add(out, RollupKey(organization_id, _COARSER[cube], month_of_day(bucket), dimension, series), sums)
+            _add(out, (organization_id, _COARSER[cube], month_of_day(bucket), dimension, series), sums)
     return out
 
 
-def _add(folded: Folded, key: RollupKey, measures: Measures) -> None:
+def _add(folded: dict[_Key, Measures], key: _Key, measures: Measures) -> None:
     found = folded.get(key)
     if found is None:
-        folded[key] = Measures(*measures.astuple())
+        folded[key] = measures.copy()
     else:
         found.add(measures)
 

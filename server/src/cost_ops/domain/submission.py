@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Any
 
 from cost_ops.domain.access import ORGANIZATION_ID
@@ -21,7 +22,7 @@ from cost_ops.domain.money import e10_from_decimal, is_currency, parse_decimal
 from cost_ops.domain.periods import format_instant, from_us, parse_instant, to_us
 from cost_ops.domain.pricebook import ProviderNames
 from cost_ops.domain.prices import rates_from_fields
-from cost_ops.domain.text import clean_tags, text_fault
+from cost_ops.domain.text import all_plain, clean_tags, text_fault
 from cost_ops.domain.usage import COUNTER_NAMES, MAX_TOKENS, FlatCounts, Quantity, UsageSubmission, disjoint
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
@@ -46,9 +47,10 @@ TEXT_FIELDS = (
     "counting",
     "currency",
 )
-_TOKEN_ALIASES = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-TOKEN_FIELDS = (*(f.name for f in fields(FlatCounts)), *_TOKEN_ALIASES)
 _DECIMAL_COUNTERS = frozenset({"seconds", "search_units"})
+_texts_of = attrgetter(*(name for name in TEXT_FIELDS if name not in ("organization_id", "counting")))
+_counters_of = attrgetter(*COUNTER_NAMES)
+_NO_COUNTERS = (None,) * len(COUNTER_NAMES)
 _PLAIN_TIERS = frozenset({"default", "auto", "standard"})
 
 
@@ -263,16 +265,13 @@ def build(sent: Any, intake: Intake, problems: list[Problem] | None = None) -> U
         metadata=metadata,
     )
     if submission.key is not None:
-        object.__setattr__(submission, "payload_hash", fingerprint(submission, sent.timestamp is not None))
+        submission.payload_hash = fingerprint(submission, timestamp_given=sent.timestamp is not None)
     return submission
 
 
 def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
-    for name, value in (
-        ("organization_id", organization_id),
-        ("provider", sent.provider),
-        ("model_id", sent.model_id),
-    ):
+    named = {"organization_id": organization_id, "provider": sent.provider, "model_id": sent.model_id}
+    for name, value in named.items():
         if value is None or not value.strip():
             problems.append(Problem(name, "missing_required_field", f"{name} is required"))
     if organization_id and organization_id.strip() and not ORGANIZATION_ID.match(organization_id):
@@ -283,10 +282,11 @@ def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]
                 "organization_id must be 1 to 64 letters, digits, dots, dashes, colons or underscores",
             )
         )
-    for name in TEXT_FIELDS[1:]:
-        value = getattr(sent, name)
-        if value and (fault := text_fault(value)):
-            problems.append(Problem(name, fault[0], f"{name} {fault[1]}"))
+    if not all_plain(_texts_of(sent)):
+        for name in TEXT_FIELDS[1:]:
+            value = getattr(sent, name)
+            if value and (fault := text_fault(value)):
+                problems.append(Problem(name, fault[0], f"{name} {fault[1]}"))
     if sent.currency is not None and not is_currency(sent.currency):
         problems.append(
             Problem(
@@ -325,19 +325,14 @@ def _timestamp_us(timestamp: datetime | None, intake: Intake, problems: list[Pro
 
 
 def _counts(sent: Any, problems: list[Problem]) -> FlatCounts:
-    tokens = {}
-    for alias, name in _TOKEN_ALIASES.items():
-        value, other = getattr(sent, name), getattr(sent, alias)
-        if value is not None and other is not None and value != other:
-            problems.append(
-                Problem(
-                    alias, "contradiction", f"{alias} = {other} and {name} = {value} say the same thing differently"
-                )
-            )
-        tokens[name] = value if value is not None else other
+    input_tokens, output_tokens = sent.input_tokens, sent.output_tokens
+    if sent.prompt_tokens is not None:
+        input_tokens = _same(("prompt_tokens", sent.prompt_tokens), ("input_tokens", input_tokens), problems)
+    if sent.completion_tokens is not None:
+        output_tokens = _same(("completion_tokens", sent.completion_tokens), ("output_tokens", output_tokens), problems)
     return FlatCounts(
-        tokens["input_tokens"],
-        tokens["output_tokens"],
+        input_tokens,
+        output_tokens,
         sent.total_tokens,
         sent.cached_tokens,
         sent.cache_write_tokens,
@@ -352,14 +347,19 @@ def _counts(sent: Any, problems: list[Problem]) -> FlatCounts:
     )
 
 
+def _same(alias: tuple[str, int], name: tuple[str, int | None], problems: list[Problem]) -> int:
+    """The value that a field and its older name agree on."""
+    if name[1] is not None and name[1] != alias[1]:
+        message = f"{alias[0]} = {alias[1]} and {name[0]} = {name[1]} say the same thing differently"
+        problems.append(Problem(alias[0], "contradiction", message))
+    return alias[1]
+
+
 def _counters(sent: Any) -> dict[str, Quantity] | None:
-    found: dict[str, Quantity] | None = None
-    for name in COUNTER_NAMES:
-        value = getattr(sent, name)
-        if value is not None:
-            found = found or {}
-            found[name] = value
-    return found
+    values = _counters_of(sent)
+    if values == _NO_COUNTERS:
+        return None
+    return {name: value for name, value in zip(COUNTER_NAMES, values, strict=True) if value is not None}
 
 
 def _metadata(value: Any, problems: list[Problem]) -> Mapping[str, Any] | None:
@@ -393,12 +393,12 @@ def _default_rates(value: Any, problems: list[Problem]) -> Any:
         return None
 
 
-def fingerprint(submission: UsageSubmission, timestamp_given: bool) -> int:
+def fingerprint(submission: UsageSubmission, *, timestamp_given: bool) -> int:
     """What tells a replay from a conflict: everything the caller said, whichever way it came in, in a fixed order."""
     canonical = (
         submission.provider,
         submission.model_id,
-        sorted((m, str(q)) for m, q in submission.quantities.items()),
+        tuple(submission.quantities.items()),
         submission.timestamp_us if timestamp_given else None,
         submission.project_id,
         submission.user_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cost_ops.domain.errors import Problem
@@ -26,6 +26,12 @@ def text_fault(text: str, limit: int = MAX_TEXT) -> tuple[str, str] | None:
     return None
 
 
+def all_plain(texts: Iterable[str | None], limit: int = MAX_TEXT) -> bool:
+    """Whether all texts together are so short and plain that none can have a fault: the quick way for most input."""
+    joined = "".join(filter(None, texts))
+    return len(joined) <= limit and joined.isascii() and joined.isprintable()
+
+
 def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     """Tags as text to text, from an object or from a list of `key:value`, `key=value` or plain words."""
     if isinstance(value, Mapping):
@@ -38,7 +44,10 @@ def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     if len(pairs) > MAX_TAGS:
         problems.append(Problem("tags", "too_many", f"{len(pairs)} tags; the limit is {MAX_TAGS}"))
         return None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = dict(pairs)
+    if all(tags) and _all_texts(tags) and all_plain((*tags, *tags.values()), MAX_TAG_KEY):
+        return tags or None
+    tags = {}
     for key, raw in pairs:
         text = _tag_text(raw)
         fault = text_fault(key, MAX_TAG_KEY) if isinstance(key, str) and key else ("invalid_value", "must not be empty")
@@ -51,6 +60,10 @@ def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
         else:
             tags[key] = text
     return tags or None
+
+
+def _all_texts(tags: Mapping[Any, Any]) -> bool:
+    return all(key.__class__ is str and value.__class__ is str for key, value in tags.items())
 
 
 def _split(word: str) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 from cost_ops.domain.errors import Problem
 from cost_ops.domain.meters import INPUT_METERS, METERS, OUTPUT_METERS
@@ -28,7 +29,7 @@ MAX_TOKENS = 10**12
 Counting = Literal["inclusive", "exclusive"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlatCounts:
     """The counts of a flat submission, as sent; None means not sent, which is not zero."""
 
@@ -61,11 +62,12 @@ _OUTPUT_PARTS = (
     ("output_image_tokens", "output_image"),
     ("output_video_tokens", "output_video"),
 )
-_SIMPLE_FIELDS = tuple(name for name, _ in (*_INPUT_PARTS, *_OUTPUT_PARTS))
+_PART_NAMES = tuple(name for name, _ in (*_INPUT_PARTS, *_OUTPUT_PARTS))
+_parts_of = attrgetter(*_PART_NAMES)
+_NO_PARTS = (None,) * len(_PART_NAMES)
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
+class Buckets(NamedTuple):
     """Normalised usage: disjoint quantities, and whether a split had to be assumed."""
 
     quantities: Quantities
@@ -82,10 +84,13 @@ def disjoint(
     if counts.input_tokens is None and counts.output_tokens is None:
         return _from_total(counts, counters, problems)
     quantities: Quantities = {}
-    input_inside = _take(counts, _INPUT_PARTS, quantities)
-    output_inside = _take(counts, _OUTPUT_PARTS, quantities)
+    input_inside = output_inside = 0
     input_rest, output_rest = counts.input_tokens or 0, counts.output_tokens or 0
-    if counting == "inclusive":
+    parted = _parts_of(counts) != _NO_PARTS
+    if parted:
+        input_inside = _take(counts, _INPUT_PARTS, quantities)
+        output_inside = _take(counts, _OUTPUT_PARTS, quantities)
+    if parted and counting == "inclusive":
         _check_inside(counts, "input", input_inside, problems)
         _check_inside(counts, "output", output_inside, problems)
         input_rest, output_rest = input_rest - input_inside, output_rest - output_inside
@@ -94,7 +99,8 @@ def disjoint(
     if output_rest > 0:
         quantities["output"] = output_rest
     _check_total(counts, counting, input_inside + input_rest + output_inside + output_rest, problems)
-    _add_counters(quantities, counters)
+    if counters:
+        _add_counters(quantities, counters)
     if not quantities and not problems:
         problems.append(_nothing_used())
     return Buckets(quantities)
@@ -102,7 +108,7 @@ def disjoint(
 
 def _from_total(counts: FlatCounts, counters: Mapping[str, Quantity] | None, problems: list[Problem]) -> Buckets:
     quantities: Quantities = {}
-    stray = [name for name in _SIMPLE_FIELDS if getattr(counts, name)]
+    stray = [name for name in _PART_NAMES if getattr(counts, name)]
     if stray:
         problems.append(
             Problem(
@@ -181,22 +187,28 @@ def _nothing_used() -> Problem:
     )
 
 
-def input_total(quantities: Mapping[str, Quantity]) -> int:
-    """All prompt tokens, cached and written ones included (OpenTelemetry's `gen_ai.usage.input_tokens`)."""
-    return sum(int(q) for m, q in quantities.items() if m in INPUT_METERS)
+def token_totals(quantities: Mapping[str, Quantity]) -> tuple[int, int]:
+    """(input, output) tokens, each counted once: prompts with cached and written ones, answers with reasoning.
 
-
-def output_total(quantities: Mapping[str, Quantity]) -> int:
-    """All completion tokens, reasoning included (OpenTelemetry's `gen_ai.usage.output_tokens`)."""
-    return sum(int(q) for m, q in quantities.items() if m in OUTPUT_METERS)
+    These are OpenTelemetry's `gen_ai.usage.input_tokens` and `gen_ai.usage.output_tokens`.
+    """
+    sent = received = 0
+    for meter, quantity in quantities.items():
+        if meter in INPUT_METERS:
+            sent += quantity  # type: ignore[assignment]
+        elif meter in OUTPUT_METERS:
+            received += quantity  # type: ignore[assignment]
+    return sent, received
 
 
 COUNTER_NAMES = tuple(name for name, meter in METERS.items() if meter.side == "counter")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UsageSubmission:
     """One usage record as every way in hands it to the service: parsed, checked, in buckets, not yet priced.
+
+    Not to be changed once made; it is not frozen only because that would triple the cost of making one.
 
     `timestamp_us` is when the call was made, `received_us` when it reached us (both microseconds since 1970, UTC).
     `source` and `key` are the caller's identity for it; `payload_hash` tells a replay from a conflict.

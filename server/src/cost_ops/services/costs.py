@@ -1,0 +1,92 @@
+"""Answering cost questions: from rollups where they know the answer, from records for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from cost_ops.domain.access import authorize
+from cost_ops.domain.costs import CostQuery, CostReport, Filter, SummedRow, assemble, data_through
+from cost_ops.domain.rollups import CUBES, Cube, Measures, Read, cubes_for, plan
+from cost_ops.interfaces.context import Context
+from cost_ops.interfaces.storage import CostRepository, Ledger
+
+
+def query(ctx: Context, organization_id: str | None, cost_query: CostQuery) -> CostReport:
+    """The answer for one organisation; for an owner who names none, for all of them together.
+
+    Raises InvalidInput (too many buckets), Forbidden, NotFound.
+    """
+    bound = authorize(ctx.principal, "costs:read", organization_id)
+    return _report(ctx, _covered(ctx, bound), cost_query)
+
+
+def count_requests(ctx: Context, organization_id: str, cost_query: CostQuery) -> int:
+    """How many records a question is about: what pages call `total_items`."""
+    bound = authorize(ctx.principal, "usage:read", organization_id)
+    report = _report(ctx, _covered(ctx, bound), replace(cost_query, group_by=(), limit=None))
+    return sum(total.requests for total in report.totals)
+
+
+def _covered(ctx: Context, bound: str | None) -> list[str]:
+    if bound is not None:
+        return [bound]
+    with ctx.storage.installation() as installation:
+        return [o.organization_id for o in installation.organizations()]
+
+
+def _report(ctx: Context, organization_ids: Sequence[str], cost_query: CostQuery) -> CostReport:
+    slots = cost_query.slots()
+    cubes = () if cost_query.from_records else cubes_for(cost_query.dimensions)
+    reads = plan([(s.start_us, s.end_us) for s in slots], cubes)
+    found: list[Iterable[SummedRow]] = []
+    newest: int | None = None
+    for organization_id in organization_ids:
+        with ctx.storage.ledger(organization_id) as ledger:
+            for read in reads:
+                found.append(list(_rows(ledger, read, cost_query)))
+            newest = max((n for n in (newest, ledger.costs.newest_us()) if n is not None), default=None)
+    return assemble(
+        cost_query,
+        slots,
+        (row for rows in found for row in rows),
+        data_through=data_through(newest),
+        sources=tuple(sorted({r.cube.grain.value if r.cube else "records" for r in reads})),
+    )
+
+
+def _rows(ledger: Ledger, read: Read, cost_query: CostQuery) -> Iterable[SummedRow]:
+    dimensions, filters = cost_query.plain_dimensions, cost_query.filters
+    if read.cube is None:
+        return ledger.costs.sum_records(read.windows, dimensions, filters)
+    if read.cube.dimension == "tag":
+        return _tag_rows(ledger.costs, read.cube, read, dimensions, filters)
+    return ledger.costs.sum_cube(read.cube, read.windows, dimensions, filters)
+
+
+def _tag_rows(
+    costs: CostRepository, cube: Cube, read: Read, dimensions: Sequence[str], filters: Sequence[Filter]
+) -> Iterator[SummedRow]:
+    """Rows of a tag's cube and, for records without the tag, what the cube of everything has beyond them."""
+    tag = next(d for d in (*dimensions, *(f.dimension for f in filters)) if d.startswith("tag:"))
+    others = [d for d in dimensions if d != tag]
+    other_filters = [f for f in filters if f.dimension != tag]
+    tag_filters = [f for f in filters if f.dimension == tag]
+    place = dimensions.index(tag) if tag in dimensions else None
+    everything = next(c for c in CUBES if c.dimension is None and c.grain is cube.grain)
+    rest: dict[tuple[int, tuple[str | None, ...], str, str], Measures] = {}
+    for row in costs.sum_cube(everything, read.windows, others, other_filters):
+        rest[(row.slot, row.values, row.currency, row.status)] = Measures(*row.measures.astuple())
+    for row in costs.sum_cube(cube, read.windows, [tag, *others], other_filters):
+        value, values = row.values[0], row.values[1:]
+        rest[(row.slot, values, row.currency, row.status)].subtract(row.measures)
+        if all(f.matches(value) for f in tag_filters):
+            yield row._replace(values=_placed(values, place, value))
+    if all(f.matches(None) for f in tag_filters):
+        for (slot, values, currency, status), sums in rest.items():
+            if any(sums.astuple()):
+                yield SummedRow(slot, _placed(values, place, None), currency, status, sums)
+
+
+def _placed(values: tuple[str | None, ...], place: int | None, value: str | None) -> tuple[str | None, ...]:
+    return values if place is None else (*values[:place], value, *values[place:])

@@ -1,0 +1,328 @@
+"""Recording usage and reading it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cost_ops.domain.access import authorize
+from cost_ops.domain.charging import Line, Stored, charge, compile_price
+from cost_ops.domain.costs import Filter
+from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
+from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
+from cost_ops.domain.periods import to_us
+from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.prices import default_price
+from cost_ops.domain.rollups import Contribution, Series, fold, measure
+from cost_ops.domain.statuses import CostStatus, reported_agrees
+from cost_ops.domain.usage import UsageRecord, UsageSubmission
+from cost_ops.interfaces.context import Context
+from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Position, Recorder
+
+MAX_AMOUNT_PER_RECORD_E10 = 10**17
+"""Ten million currency units: no call costs that, and sums stay inside 64 bits."""
+
+_ATTEMPTS = 5
+
+
+class Priced(NamedTuple):
+    """A submission with its cost under one version of the price book. `lines` is empty where unpriced."""
+
+    submission: UsageSubmission
+    status: str
+    currency: str | None
+    cost_e10: int | None
+    price_number: int | None
+    lines: Sequence[Line]
+    book_version: int
+
+
+class RecordedUsage(NamedTuple):
+    """What a caller is told: the same for the first time and for every replay."""
+
+    usage_id: str
+    organization_id: str
+    status: str
+    currency: str | None
+    cost_e10: int | None
+    received_us: int
+    replayed: bool
+    lines: Sequence[Line]
+
+
+Outcome = RecordedUsage | CostOpsError
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Submissions that came together. `atomic`: all of them or none."""
+
+    items: Sequence[Priced]
+    atomic: bool = False
+
+
+def price(ctx: Context, book: PriceBook, submission: UsageSubmission) -> Priced:
+    """The cost of a submission by a book. Pure; a default price sent along is applied when the usage is recorded.
+
+    Raises NotFound in strict mode where no price is known, InvalidInput where the amount is beyond reason.
+    """
+    found = book.find(submission.organization_id, submission.provider, submission.model_id, submission.timestamp_us)
+    cost, lines, _ = (None, (), ()) if found is None else charge(found, submission)
+    if found is None or cost is None:
+        priced = _without_price(ctx, submission, book.version)
+    else:
+        if cost > MAX_AMOUNT_PER_RECORD_E10:
+            message = "the record would cost more than ten million; check its counts and the price"
+            raise invalid("input_tokens", "amount_too_large", message)
+        unsure = submission.estimated or found.is_default
+        status = CostStatus.ESTIMATED if unsure else CostStatus.COMPUTED
+        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version)
+    return priced if submission.reported_cost_e10 is None else _with_reported(priced)
+
+
+def _without_price(ctx: Context, submission: UsageSubmission, book_version: int) -> Priced:
+    known_otherwise = submission.default_price is not None or submission.reported_cost_e10 is not None
+    if ctx.rules.strict and not known_otherwise:
+        raise NotFound(f"No pricing found for model: {submission.model_id}", provider=submission.provider)
+    return Priced(submission, CostStatus.UNPRICED, None, None, None, (), book_version)
+
+
+def _with_reported(priced: Priced) -> Priced:
+    """The provider's own amount where ours is unknown or agrees with it; otherwise ours stands."""
+    submission = priced.submission
+    reported = submission.reported_cost_e10
+    if priced.cost_e10 is None or reported_agrees(
+        reported_e10=reported or 0,
+        reported_currency=submission.reported_currency,
+        cost_e10=priced.cost_e10,
+        currency=priced.currency,
+    ):
+        return priced._replace(status=CostStatus.REPORTED, currency=submission.reported_currency, cost_e10=reported)
+    return priced
+
+
+def record(ctx: Context, batches: Sequence[Batch]) -> list[list[Outcome]]:
+    """Store usage in one transaction; when this returns, it is committed.
+
+    Each batch gets one outcome per item, in order: what was recorded (or had been, for a replay), or the error that
+    kept it out. Raises Unavailable where the database is away; then nothing was written.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _record_once(ctx, batches)
+        except Lost:
+            continue
+    return _record_once(ctx, batches)
+
+
+def _record_once(ctx: Context, batches: Sequence[Batch]) -> list[list[Outcome]]:
+    with ctx.storage.recorder() as recorder:
+        return _Recording(ctx, recorder).run(batches)
+
+
+class _Recording:
+    """One transaction's worth of recording: what is stored, what is new, what answers."""
+
+    def __init__(self, ctx: Context, recorder: Recorder) -> None:
+        self.ctx = ctx
+        self.recorder = recorder
+        self.book = ctx.books.current()
+        self.version = recorder.price_version()
+        if self.version != self.book.version:
+            self.book = ctx.books.refresh()
+        self.claims: dict[bytes, Claim] = {}
+        self.answers: dict[bytes, RecordedUsage] = {}
+        self.new: list[NewRecord] = []
+
+    def run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+        items = [item for batch in batches for item in batch.items]
+        missing = self._missing_organizations({item.submission.organization_id for item in items})
+        hashes = {h for item in items if (h := _hash_of(item.submission)) is not None}
+        if hashes:
+            self.claims = self.recorder.claims(sorted(hashes))
+            self._load_first_answers()
+        outcomes = [self._batch(batch, missing) for batch in batches]
+        if self.new:
+            self.recorder.append(self.new)
+            self.recorder.fold(fold(map(contribution, self.new)))
+        return outcomes
+
+    def _missing_organizations(self, ids: set[str]) -> set[str]:
+        missing = self.recorder.unknown_organizations(ids)
+        if missing and self.ctx.principal.is_admin:
+            self.recorder.add_organizations(missing, self.ctx.clock())
+            return set()
+        return missing
+
+    def _load_first_answers(self) -> None:
+        wanted: dict[str, list[tuple[int, int]]] = {}
+        by_ref: dict[tuple[str, int, int], bytes] = {}
+        for hashed, claim in self.claims.items():
+            wanted.setdefault(claim.organization_id, []).append((claim.timestamp_us, claim.uid))
+            by_ref[(claim.organization_id, claim.timestamp_us, claim.uid)] = hashed
+        for organization_id, refs in wanted.items():
+            for found in self.recorder.get(organization_id, refs):
+                timestamp_us, uid = parse_usage_id(found.usage_id)
+                self.answers[by_ref[(organization_id, timestamp_us, uid)]] = self._replay(found)
+
+    def _replay(self, found: UsageRecord) -> RecordedUsage:
+        return RecordedUsage(
+            found.usage_id,
+            found.organization_id,
+            found.status,
+            found.currency,
+            found.cost_e10,
+            to_us(found.received_at),
+            replayed=True,
+            lines=lines_of(self.book, found),
+        )
+
+    def _batch(self, batch: Batch, missing: set[str]) -> list[Outcome]:
+        mark = len(self.new)
+        claimed: list[bytes] = []
+        outcomes = [self._item(item, missing, claimed) for item in batch.items]
+        if batch.atomic and any(isinstance(o, CostOpsError) for o in outcomes):
+            del self.new[mark:]
+            for hashed in claimed:
+                del self.claims[hashed]
+                self.answers.pop(hashed, None)
+            left_out = Conflict("not recorded: another record of this atomic batch was refused")
+            return [o if isinstance(o, CostOpsError) else left_out for o in outcomes]
+        return outcomes
+
+    def _item(self, item: Priced, missing: set[str], claimed: list[bytes]) -> Outcome:
+        submission = item.submission
+        if submission.organization_id in missing:
+            return NotFound(f"No organization {submission.organization_id!r}")
+        hashed = _hash_of(submission)
+        if hashed is not None and (claim := self.claims.get(hashed)) is not None:
+            if claim.payload_hash != submission.payload_hash:
+                return Conflict(
+                    f"idempotency key {submission.key!r} was used before with a different payload",
+                    usage_id=usage_id(claim.timestamp_us, claim.uid),
+                )
+            return self.answers[hashed]._replace(replayed=True)
+        try:
+            item = self._current(item)
+        except CostOpsError as error:
+            return error
+        uid = self.ctx.random_bits(62) if hashed is None else uid_of_key(hashed)
+        answer = RecordedUsage(
+            usage_id(submission.timestamp_us, uid),
+            submission.organization_id,
+            item.status,
+            item.currency,
+            item.cost_e10,
+            submission.received_us,
+            replayed=False,
+            lines=item.lines,
+        )
+        self.new.append(
+            NewRecord(submission, uid, hashed, item.status, item.currency, item.cost_e10, item.price_number)
+        )
+        if hashed is not None:
+            self.claims[hashed] = Claim(
+                hashed, submission.organization_id, submission.payload_hash, submission.timestamp_us, uid
+            )
+            self.answers[hashed] = answer
+            claimed.append(hashed)
+        return answer
+
+    def _current(self, item: Priced) -> Priced:
+        """The item priced by the book that is committed now; by its default price where the book knows none."""
+        if item.book_version != self.book.version:
+            item = price(self.ctx, self.book, item.submission)
+        if item.status == CostStatus.UNPRICED and item.submission.default_price is not None:
+            return self._by_default(item)
+        return item
+
+    def _by_default(self, item: Priced) -> Priced:
+        """An estimate by the price sent along, which is stored once per content so that it can be explained."""
+        submission = item.submission
+        wanted = default_price(submission.organization_id, submission.default_price)
+        stored = self.recorder.default_price(wanted, self.ctx.clock())
+        amount, lines, _ = charge(compile_price(stored), submission)
+        if amount is None or amount > MAX_AMOUNT_PER_RECORD_E10:
+            return item
+        return item._replace(
+            status=CostStatus.ESTIMATED,
+            currency=stored.currency,
+            cost_e10=amount,
+            price_number=stored.number,
+            lines=lines,
+        )
+
+
+def _hash_of(submission: UsageSubmission) -> bytes | None:
+    if submission.key is None:
+        return None
+    return key_hash(submission.organization_id, submission.source, submission.key)
+
+
+def contribution(new: NewRecord) -> Contribution:
+    """What a new record adds to the rollups."""
+    submission = new.submission
+    return Contribution(
+        submission.organization_id,
+        submission.timestamp_us,
+        Series(submission.provider, submission.model_id, new.currency or "", new.status),
+        measure(submission.quantities, new.cost_e10 or 0),
+        submission.project_id,
+        submission.user_id,
+        submission.tags,
+    )
+
+
+def lines_of(book: PriceBook, stored: UsageRecord) -> Sequence[Line]:
+    """The cost lines of a stored record, worked out again from its price; empty where it has none."""
+    found = book.by_number.get(stored.price_id or 0)
+    if found is None:
+        return ()
+    return charge(book.compiled(found), Stored.of(stored)).lines
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """A page of records: a range (either end open), filters, and where to begin."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+    filters: tuple[Filter, ...] = ()
+    page: int = 1
+    page_size: int = 20
+    before: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Records, newest first; `next_position` is None on the last page."""
+
+    records: list[UsageRecord]
+    next_position: Position | None
+
+
+def history(ctx: Context, organization_id: str, query: HistoryQuery) -> HistoryPage:
+    """One page of the organisation's records, newest first."""
+    bound = authorize(ctx.principal, "usage:read", organization_id)
+    with ctx.storage.ledger(bound or organization_id) as ledger:
+        found = ledger.usage.page(
+            start_us=query.start_us,
+            end_us=query.end_us,
+            filters=query.filters,
+            limit=query.page_size + 1,
+            before=query.before,
+            offset=0 if query.before else (query.page - 1) * query.page_size,
+        )
+    records = found[: query.page_size]
+    more = len(found) > query.page_size
+    return HistoryPage(records, Position(*parse_usage_id(records[-1].usage_id)) if more else None)
+
+
+def stream(
+    ctx: Context, organization_id: str, *, start_us: int | None, end_us: int | None, filters: Sequence[Filter] = ()
+) -> Iterator[UsageRecord]:
+    """All records of a range, oldest first, in constant memory; the transaction lasts as long as the iteration."""
+    bound = authorize(ctx.principal, "usage:read", organization_id)
+    with ctx.storage.ledger(bound or organization_id) as ledger:
+        yield from ledger.usage.stream(start_us=start_us, end_us=end_us, filters=filters)
