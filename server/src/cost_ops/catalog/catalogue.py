@@ -1,0 +1,33 @@
+"""What an import yields: prices, other names of models, and what could not be held."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from cost_ops.domain.pricebook import Alias
+from cost_ops.domain.prices import Price
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LeftOut:
+    """Something of a model that our prices cannot say: a unit, a variant, or (`what` = "price") the whole model."""
+
+    provider: str
+    model_id: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueData:
+    """A read catalogue, not stored yet. Prices are of layer CATALOG, timelines oldest first and without overlap."""
+
+    prices: tuple[Price, ...]
+    aliases: tuple[Alias, ...]
+    source: str
+    left_out: tuple[LeftOut, ...] = ()
+
+    def left_out_counts(self) -> dict[str, int]:
+        """How many models miss what, most frequent first: the catalogue report."""
+        return dict(Counter(item.what for item in self.left_out).most_common())

@@ -1,0 +1,189 @@
+"""Planning a sync: the catalogue as it is stored and as it was read → what is to be added. Pure; nothing is written.
+
+A sync adds dated rows and ends the ones they follow; it edits and deletes nothing. A row that the source dates begins
+on its date; where the source states other rates for today without a new date, the row begins when that was observed,
+`now`. A row that would change a rate by more than half, to or from zero, or take it away is held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cost_ops.catalog.catalogue import CatalogueData
+from cost_ops.catalog.price_changes import RateChange, drastic_changes, same_rates
+from cost_ops.domain.periods import format_instant, to_us
+from cost_ops.domain.prices import Price, insert
+
+Model = tuple[str, str]
+"""Provider and model id."""
+
+_BEGINNING = -(2**62)
+_END = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChange:
+    """A row that waits for `accept`, and what is drastic about it."""
+
+    price: Price
+    changes: tuple[RateChange, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The row with the old and new value of every drastic change."""
+        return price_to_json(self.price) | {"changes": [change.to_json() for change in self.changes]}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """What a sync would do. `unchanged` counts models; `ended` is (number of a stored price, where it ends).
+
+    `contradictions` are rows of the source that disagree with stored history: they are shown and never applied.
+    """
+
+    added_models: tuple[Model, ...]
+    added_rows: tuple[Price, ...]
+    ended: tuple[tuple[int, datetime], ...]
+    unchanged: int
+    held: tuple[HeldChange, ...]
+    contradictions: tuple[Price, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A stable form: the same plan gives the same bytes, whatever the order of its inputs."""
+        return {
+            "added_models": [f"{provider}/{model}" for provider, model in self.added_models],
+            "added_rows": [price_to_json(price) for price in self.added_rows],
+            "ended": [{"price_id": f"price-{number}", "end_date": format_instant(at)} for number, at in self.ended],
+            "unchanged": self.unchanged,
+            "held": [held.to_json() for held in self.held],
+            "contradictions": [price_to_json(price) for price in self.contradictions],
+        }
+
+
+def price_to_json(price: Price) -> dict[str, Any]:
+    """The HTTP form of a catalogue price; open ends are null."""
+    start, end = price.effective_from, price.effective_to
+    return {
+        "provider": price.provider,
+        "model_id": price.model_id,
+        "currency": price.currency,
+        "effective_date": format_instant(start) if start else None,
+        "end_date": format_instant(end) if end else None,
+        "source": price.source,
+        "rates": [rate.to_json() for rate in price.rates],
+    }
+
+
+def plan_sync(current: Iterable[Price], data: CatalogueData, *, now: datetime, accept: bool = False) -> SyncPlan:
+    """What storing the prices of `data` would add to the stored catalogue rows `current` (with numbers).
+
+    Models that only `current` has stay as they are. `accept` applies drastic changes too.
+    """
+    stored, read = _by_model(current), _by_model(data.prices)
+    new = tuple(model for model in sorted(read) if model not in stored)
+    merges = [_merged(stored[model], read[model], now, accept) for model in sorted(read) if model in stored]
+    rows = [row for model in new for row in read[model]] + [row for merge in merges for row in merge.added]
+    return SyncPlan(
+        added_models=new,
+        added_rows=tuple(sorted(rows, key=_by_timeline)),
+        ended=tuple(sorted(end for merge in merges for end in merge.ended.items())),
+        unchanged=sum(not merge.added and not merge.held for merge in merges),
+        held=tuple(held for merge in merges for held in merge.held),
+        contradictions=tuple(row for merge in merges for row in merge.contradictions),
+    )
+
+
+def _by_model(prices: Iterable[Price]) -> dict[Model, list[Price]]:
+    models: dict[Model, list[Price]] = {}
+    for price in prices:
+        models.setdefault((price.provider, price.model_id), []).append(price)
+    for rows in models.values():
+        rows.sort(key=_by_timeline)
+    return models
+
+
+def _by_timeline(price: Price) -> tuple[str, str, int]:
+    return (price.provider, price.model_id, _start(price))
+
+
+def _start(price: Price) -> int:
+    return _BEGINNING if price.effective_from is None else to_us(price.effective_from)
+
+
+def _end(price: Price) -> int:
+    return _END if price.effective_to is None else to_us(price.effective_to)
+
+
+def _merged(stored: Sequence[Price], rows: Sequence[Price], now: datetime, accept: bool) -> _Merge:
+    merge = _Merge(stored, now=now, accept=accept)
+    for row in rows:
+        merge.take(row, open_end=row is not rows[-1])
+    return merge
+
+
+class _Merge:
+    """One model's stored timeline while rows of the source are taken in, oldest first."""
+
+    def __init__(self, stored: Sequence[Price], *, now: datetime, accept: bool) -> None:
+        self.timeline = list(stored)
+        self.added: list[Price] = []
+        self.ended: dict[int, datetime] = {}
+        self.held: list[HeldChange] = []
+        self.contradictions: list[Price] = []
+        self._now = now
+        self._accept = accept
+
+    def take(self, row: Price, *, open_end: bool) -> None:
+        """Take a row in. With `open_end` the next row of the source will end it, where it is not held back."""
+        if open_end or any(_start(row) < _start(stored) for stored in self.timeline):
+            placed = replace(row, effective_to=None)
+        else:
+            placed = row
+        held = len(self.held)
+        self._take_start(row, placed)
+        if row.valid_at(self._now) and len(self.held) == held:
+            self._observe(replace(placed, effective_from=self._now, source=f"{row.source}, date observed"))
+
+    def _take_start(self, row: Price, placed: Price) -> None:
+        """Where the source dates the row: a new row there, unless the stored one agrees or begins there too."""
+        holder = self._holder(_start(row))
+        if holder is not None and same_rates(holder, row):
+            return
+        if row.effective_from is None or (holder is not None and _start(holder) == _start(row)):
+            if not row.valid_at(self._now) and not self._agrees_somewhere(row):
+                self.contradictions.append(row)
+            return
+        self._place(placed, holder)
+
+    def _observe(self, row: Price) -> None:
+        """Where the source's rates of today are not the stored ones: a new row from now on."""
+        holder = self._holder(to_us(self._now))
+        if holder is None or not same_rates(holder, row):
+            self._place(row, holder)
+
+    def _holder(self, instant_us: int) -> Price | None:
+        return next((p for p in self.timeline if _start(p) <= instant_us < _end(p)), None)
+
+    def _agrees_somewhere(self, row: Price) -> bool:
+        """Whether a stored row says the same inside the row's time: then only its start was observed later."""
+        return any(_start(p) < _end(row) and _start(row) < _end(p) and same_rates(p, row) for p in self.timeline)
+
+    def _place(self, row: Price, holder: Price | None) -> None:
+        changes = drastic_changes(holder, row) if holder is not None else ()
+        if changes and not self._accept:
+            self.held.append(HeldChange(row, changes))
+            return
+        insertion = insert(self.timeline, row, now=self._now)
+        if insertion.ended is not None:
+            self._end(insertion.ended)
+        self.timeline.append(insertion.added)
+        self.added.append(insertion.added)
+
+    def _end(self, ended: Price) -> None:
+        """Put the shortened row in place of the one that begins with it; note the end of a stored one."""
+        for rows in (self.timeline, self.added):
+            rows[:] = [ended if _start(p) == _start(ended) else p for p in rows]
+        if ended.number is not None and ended.effective_to is not None:
+            self.ended[ended.number] = ended.effective_to
