@@ -10,7 +10,8 @@ from cost_ops.domain.errors import InvalidInput, NotFound, Problem
 from cost_ops.domain.identity import MAX_TIMESTAMP_US, key_hash, parse_usage_id, uid_of_key, usage_id
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import ProviderNames
-from cost_ops.domain.submission import Intake, build, read_fields
+from cost_ops.domain.submission import Intake, build
+from cost_ops.domain.submitted import read_fields
 from cost_ops.domain.usage import UsageSubmission
 from tests.domain.builders import NOW
 

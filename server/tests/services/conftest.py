@@ -15,7 +15,8 @@ from cost_ops.bootstrap import Application, migrate, open_application
 from cost_ops.domain.access import OWNER, Principal
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.prices import rates_from_fields
-from cost_ops.domain.submission import Intake, build, read_fields
+from cost_ops.domain.submission import Intake, build
+from cost_ops.domain.submitted import read_fields
 from cost_ops.domain.usage import UsageSubmission
 from cost_ops.interfaces.context import Context, IngestRules
 from cost_ops.services import organizations, pricing, usage
