@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cost_ops.catalog import PROVIDER_NAMES
 from cost_ops.domain.access import Principal
@@ -15,6 +15,9 @@ from cost_ops.interfaces.context import Context, IngestRules
 from cost_ops.interfaces.storage import Storage
 from cost_ops.services import pricing
 from cost_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from cost_ops.catalog import SyncPlan
 
 
 class Books:
@@ -73,8 +76,8 @@ def open_application(settings: Settings, clock: Clock = system_clock) -> Applica
     return Application(settings, storage, Books(storage), clock)
 
 
-def migrate(url: str, to: str = "head") -> Sequence[str]:
-    """Bring the schema of a database to a revision; what was done, in words."""
+def migrate(url: str, to: str = "head") -> str:
+    """Bring the schema of a database to a revision; the one it is at now."""
     from cost_ops.storage import migrate as migrate_storage
 
     return migrate_storage(url, to=to)
@@ -84,7 +87,7 @@ def migrate(url: str, to: str = "head") -> Sequence[str]:
 class SyncOutcome:
     """A catalogue sync: the plan, and what came of it (nothing where it was a dry run)."""
 
-    plan: object
+    plan: SyncPlan
     applied: bool
     priced_records: int
 

@@ -19,6 +19,13 @@ from cost_ops.domain.errors import InvalidInput, Problem, invalid
 
 FILE_NAME = "cost-ops.toml"
 ENV_PREFIX = "COST_OPS_"
+SHORT_VARIABLES = {
+    "DATABASE_URL": "database.url",
+    "COST_OPS_API_URL": "defaults.api_url",
+    "COST_OPS_API_KEY": "defaults.api_key",
+    "COST_OPS_ORGANIZATION": "defaults.organization",
+}
+"""Variables with a name of their own; the long form (`COST_OPS_DEFAULTS_API_URL`) wins over them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,9 @@ class Settings:
     """The file that was read, if any."""
 
 
-_SECTIONS = {f.name: hint for f in fields(Settings) if is_dataclass(hint := get_type_hints(Settings)[f.name])}
+_SECTIONS: dict[str, Any] = {
+    name: hint for name, hint in get_type_hints(Settings).items() if is_dataclass(hint)
+}
 KEYS = tuple(f"{section}.{f.name}" for section, kind in _SECTIONS.items() for f in fields(kind))
 _BOUNDS = {
     "database.pool_size": (1, 500),
@@ -130,13 +139,12 @@ def load_settings(
     problems: list[Problem] = []
     if found is not None:
         _read_file(found, values, problems)
-    if "DATABASE_URL" in environ:
-        values["database.url"] = environ["DATABASE_URL"]
+    values.update({key: environ[name] for name, key in SHORT_VARIABLES.items() if name in environ})
     for name, text in environ.items():
         if name.startswith(ENV_PREFIX):
             _read_variable(name, text, values, problems)
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
-    sections = {name: kind(**_typed(name, kind, values, problems)) for name, kind in _SECTIONS.items()}
+    sections: dict[str, Any] = {name: kind(**_typed(name, kind, values, problems)) for name, kind in _SECTIONS.items()}
     if problems:
         raise InvalidInput(problems)
     return Settings(**sections, path=str(found) if found else None)
@@ -175,7 +183,7 @@ def _read_file(path: Path, values: dict[str, Any], problems: list[Problem]) -> N
 
 
 def _read_variable(name: str, text: str, values: dict[str, Any], problems: list[Problem]) -> None:
-    if name == "COST_OPS_CONFIG" or name.startswith("COST_OPS_TEST_"):
+    if name == "COST_OPS_CONFIG" or name in SHORT_VARIABLES or name.startswith("COST_OPS_TEST_"):
         return
     section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
     dotted = f"{section}.{key}"
@@ -234,6 +242,18 @@ def _convert(name: str, hint: Any, value: Any, problems: list[Problem]) -> Any:
     if not isinstance(value, str):
         problems.append(Problem(name, "invalid_type", f"{name} must be a text, got {value!r}"))
         return None
+    return value
+
+
+def read_value(name: str, text: str) -> Any:
+    """A setting's value from text, checked as the file's and the environment's are. Raises InvalidInput."""
+    if name not in KEYS:
+        raise InvalidInput([unknown_key(name, "the request")])
+    section, key = name.split(".")
+    problems: list[Problem] = []
+    value = _convert(name, get_type_hints(_SECTIONS[section])[key], text, problems)
+    if problems:
+        raise InvalidInput(problems)
     return value
 
 

@@ -80,7 +80,7 @@ def test_every_cube_without_a_tag_holds_every_record_once(found: list[Contributi
     for cube in CUBES:
         if cube.dimension == "tag":
             continue
-        rows = [m for key, m in sums.items() if key.cube == cube.code]
+        rows = [m for key, m in sums.items() if key[1] == cube.code]
         assert sum(m.requests for m in rows) == len(found)
         assert sum(m.cost_e10 for m in rows) == sum(c.measures.cost_e10 for c in found)
 

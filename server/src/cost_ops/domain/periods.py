@@ -235,3 +235,13 @@ def _period_next(first: date, unit: str) -> date:
     days = {"day": 1, "week": 7, "month": 31, "quarter": 93, "year": 366}[unit]
     following = first + timedelta(days=days)
     return following if unit in ("day", "week") else _period_first(following, unit)
+
+
+def previous_range(name: str, *, now: datetime, zone: ZoneInfo, field: str = "range") -> TimeRange:
+    """What comes right before the range called `name`: as long for `last-N-…`, else the calendar period before."""
+    span = preset_range(name, now=now, zone=zone, field=field)
+    if name in _ROLLING:
+        return TimeRange(span.start - _ROLLING[name], span.start)
+    unit, _ = _CALENDAR[name]
+    first = _period_first(span.start.astimezone(zone).date() - timedelta(days=1), unit)
+    return TimeRange(midnight(first, zone), span.start)

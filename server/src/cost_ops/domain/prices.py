@@ -104,7 +104,10 @@ def rates_from_flat(fields: Mapping[str, Any], problems: list[Problem]) -> tuple
             rates[meter] = Rate(meter, price, per)
     if fields.get("cached_input_fraction") is not None:
         fraction = parse_price(fields["cached_input_fraction"], "cached_input_fraction", problems)
-        if fraction is not None and "input_cache_read" not in rates:
+        if "input" not in rates:
+            message = "cached_input_fraction is a part of the input price, which is not given"
+            problems.append(Problem("cached_input_fraction", "missing_rate", message))
+        elif fraction is not None and "input_cache_read" not in rates:
             rates["input_cache_read"] = Rate("input_cache_read", Decimal(0), MILLION, fraction=fraction, of="input")
     if fields.get("request_price") is not None:
         price = parse_price(fields["request_price"], "request_price", problems)

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.exact_json import DECODER
-from cost_ops.domain.submission import FIELD_NAMES, TEXT_FIELDS
+from cost_ops.domain.submitted import FIELD_NAMES, TEXT_FIELDS
+from cost_ops.domain.text import split_tag
 
 FORMATS = ("json", "jsonl", "csv")
 MAX_RECORD_CHARACTERS = 8_000_000
@@ -104,7 +105,7 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[Found]:
 
 
 def read_json(read: Callable[[], str]) -> Iterator[Found]:
-    """The records of a JSON array, of `{"records": […]}`, or a single object. `read` gives the next piece, `""` at the end.
+    """The records of a JSON array, of `{"records": […]}`, or a single object. `read` gives the next piece, then `""`.
 
     An array is read piece by piece, also under `records` where that stands first; any other object is read whole.
     A syntax error is reported where it stands, and ends the reading: what follows has no known beginning.
@@ -180,7 +181,11 @@ def read_csv(lines: Iterable[str], *, provider_given: bool = False) -> Iterator[
     Raises InvalidInput that names every column that is not a field, before any record.
     """
     reader = csv.reader(lines)
-    header = next(reader, None)
+    try:
+        header = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
+    except csv.Error as error:
+        yield _broken_csv(reader.line_num, error)
+        return
     if header is None:
         return
     names = [name.strip() for name in header]
@@ -192,11 +197,15 @@ def read_csv(lines: Iterable[str], *, provider_given: bool = False) -> Iterator[
         except StopIteration:
             return
         except csv.Error as error:
-            message = f"not CSV: {error}; what follows could not be read"
-            yield Found(reader.line_num, {}, [Problem("", "invalid_csv", message)])
+            yield _broken_csv(reader.line_num, error)
             return
         if any(cell.strip() for cell in cells):
             yield _csv_record(reader.line_num, names, cells)
+
+
+def _broken_csv(place: int, error: csv.Error) -> Found:
+    message = f"not CSV: {error}; what follows could not be read"
+    return Found(place, {}, [Problem("", "invalid_csv", message)])
 
 
 def _header_problems(names: Sequence[str], provider_given: bool) -> list[Problem]:
@@ -234,8 +243,9 @@ def _csv_record(place: int, names: Sequence[str], cells: Sequence[str]) -> Found
         else:
             fields[name] = _csv_value(name, text, problems)
     if tags:
-        sent = fields.get("tags")
-        fields["tags"] = {**sent, **tags} if isinstance(sent, Mapping) else tags
+        sent = fields.get("tags") or {}
+        words = sent if isinstance(sent, list) else []
+        fields["tags"] = dict(sent if isinstance(sent, Mapping) else map(split_tag, map(str, words))) | tags
     return Found(place, {}, problems) if problems else _found(place, fields)
 
 
@@ -251,8 +261,10 @@ def _csv_value(name: str, text: str, problems: list[Problem]) -> Any:
         except (ValueError, RecursionError) as error:
             problems.append(Problem(name, "invalid_json", f"{name} is not JSON: {_json_fault(error)}"))
             return None
-    if _WHOLE.match(text):
-        return int(text)
+    return int(text) if _WHOLE.match(text) else _decimal_or_text(text)
+
+
+def _decimal_or_text(text: str) -> Decimal | str:
     try:
         number = Decimal(text)
     except InvalidOperation:

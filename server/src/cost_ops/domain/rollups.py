@@ -75,14 +75,11 @@ class Dimension(NamedTuple):
 NO_DIMENSION = Dimension("", "", "")
 
 
-class RollupKey(NamedTuple):
-    """The row that a sum belongs to. `bucket` counts UTC hours or days since 1970, or months since year 0."""
+RollupKey = tuple[str, int, int, Dimension, Series]
+"""(organisation, cube code, bucket, dimension, series): the row that a sum belongs to.
 
-    organization_id: str
-    cube: int
-    bucket: int
-    dimension: Dimension
-    series: Series
+A bucket counts UTC hours or days since 1970, or months since year 0. A plain tuple: recording makes several a record.
+"""
 
 
 class Measures:
@@ -192,7 +189,6 @@ def bucket_start_us(grain: Grain, bucket: int) -> int:
 
 
 Folded = dict[RollupKey, Measures]
-_Key = tuple[str, int, int, Dimension, Series]
 
 
 @lru_cache(maxsize=65536)
@@ -207,7 +203,7 @@ def _dimension(kind: str, name: str, value: str) -> Dimension:
 
 def fold(contributions: Iterable[Contribution]) -> Folded:
     """The sums to add to each rollup row. Order does not matter; rows that come out as nothing are left out."""
-    fine: dict[_Key, Measures] = {}
+    fine: Folded = {}
     for organization_id, timestamp_us, series, measures, project_id, user_id, tags in contributions:
         day = timestamp_us // DAY_US
         project, user = _dimension("project", "", project_id or ""), _dimension("user", "", user_id or "")
@@ -218,13 +214,13 @@ def fold(contributions: Iterable[Contribution]) -> Folded:
         if tags:
             for name, value in tags.items():
                 _add(fine, (organization_id, 8, day, _dimension("tag", name, value), plain), measures)
-    return {RollupKey(*key): sums for key, sums in _with_coarser(fine).items() if not sums.is_nothing}
+    return {key: sums for key, sums in _with_coarser(fine).items() if not sums.is_nothing}
 
 
 _COARSER = {4: 5, 6: 7, 8: 9}
 
 
-def _with_coarser(fine: dict[_Key, Measures]) -> dict[_Key, Measures]:
+def _with_coarser(fine: Folded) -> Folded:
     """The same with days summed from hours and months summed from days."""
     out = dict(fine)
     for (organization_id, cube, bucket, dimension, series), sums in fine.items():
@@ -237,7 +233,7 @@ def _with_coarser(fine: dict[_Key, Measures]) -> dict[_Key, Measures]:
     return out
 
 
-def _add(folded: dict[_Key, Measures], key: _Key, measures: Measures) -> None:
+def _add(folded: Folded, key: RollupKey, measures: Measures) -> None:
     found = folded.get(key)
     if found is None:
         folded[key] = measures.copy()

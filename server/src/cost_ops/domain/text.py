@@ -37,7 +37,7 @@ def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     if isinstance(value, Mapping):
         pairs = list(value.items())
     elif isinstance(value, list) and all(isinstance(v, str) for v in value):
-        pairs = [_split(word) for word in value]
+        pairs = [split_tag(word) for word in value]
     else:
         problems.append(Problem("tags", "invalid_type", "tags must be an object, or a list of texts such as env:prod"))
         return None
@@ -66,7 +66,12 @@ def _all_texts(tags: Mapping[Any, Any]) -> bool:
     return all(key.__class__ is str and value.__class__ is str for key, value in tags.items())
 
 
-def _split(word: str) -> tuple[str, str]:
+def split_tag(word: str) -> tuple[str, str]:
+    """Key and value of `key:value` or `key=value`; a plain word is true.
+
+    >>> split_tag("env:prod"), split_tag("urgent")
+    (('env', 'prod'), ('urgent', 'true'))
+    """
     for mark in (":", "="):
         key, found, value = word.partition(mark)
         if found:

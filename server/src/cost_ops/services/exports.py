@@ -41,9 +41,7 @@ def records(
         yield from usage.stream(ctx, bound, start_us=start_us, end_us=end_us, filters=filters)
         return
     for organization in organizations.list_organizations(ctx):
-        yield from usage.stream(
-            ctx, organization.organization_id, start_us=start_us, end_us=end_us, filters=filters
-        )
+        yield from usage.stream(ctx, organization.organization_id, start_us=start_us, end_us=end_us, filters=filters)
 
 
 def write(rows: Iterable[Row], form: str, file: TextFile, columns: Sequence[str] | None = None) -> int:

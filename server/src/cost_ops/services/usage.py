@@ -134,14 +134,16 @@ class _Recording:
         self.claims: dict[bytes, Claim] = {}
         self.answers: dict[bytes, RecordedUsage] = {}
         self.new: list[NewRecord] = []
+        self._hashes: Iterator[bytes | None] = iter(())
 
     def run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
         items = [item for batch in batches for item in batch.items]
         missing = self._missing_organizations({item.submission.organization_id for item in items})
-        hashes = {h for item in items if (h := _hash_of(item.submission)) is not None}
-        if hashes:
-            self.claims = self.recorder.claims(sorted(hashes))
+        hashed = [_hash_of(item.submission) for item in items]
+        if stored := {h for h in hashed if h is not None}:
+            self.claims = self.recorder.claims(sorted(stored))
             self._load_first_answers()
+        self._hashes = iter(hashed)
         outcomes = [self._batch(batch, missing) for batch in batches]
         if self.new:
             self.recorder.append(self.new)
@@ -193,9 +195,9 @@ class _Recording:
 
     def _item(self, item: Priced, missing: set[str], claimed: list[bytes]) -> Outcome:
         submission = item.submission
+        hashed = next(self._hashes)
         if submission.organization_id in missing:
             return NotFound(f"No organization {submission.organization_id!r}")
-        hashed = _hash_of(submission)
         if hashed is not None and (claim := self.claims.get(hashed)) is not None:
             if claim.payload_hash != submission.payload_hash:
                 return Conflict(

@@ -1,0 +1,1 @@
+"""The HTTP shell: routes, the hot path for usage, authentication, errors, OpenAPI."""

@@ -1,0 +1,26 @@
+"""What one server process consists of beside its routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cost_ops.api.authentication import Authenticator
+from cost_ops.api.committer import Committer
+from cost_ops.api.metrics import Metrics
+from cost_ops.bootstrap import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """An opened installation and the machinery that serves it."""
+
+    application: Application
+    metrics: Metrics
+    authenticator: Authenticator
+    committer: Committer
+
+
+def assemble(application: Application) -> Process:
+    """The machinery, not started yet."""
+    metrics = Metrics()
+    return Process(application, metrics, Authenticator(application, metrics), Committer(application, metrics))

@@ -1,0 +1,13 @@
+"""Every route but the hot path, by noun; `OPERATIONS` is all of them."""
+
+from __future__ import annotations
+
+from cost_ops.api.operations import Operation
+from cost_ops.api.routes import analytics, auth, costs, health, ingest, organizations, pricing, usage
+
+OPERATIONS: tuple[Operation, ...] = tuple(
+    operation
+    for module in (ingest, usage, costs, analytics, pricing, auth, organizations, health)
+    for operation in module.routes.operations
+)
+"""All routes; those without a handler are answered by the gateway."""

@@ -1,0 +1,302 @@
+"""Usage in JSON: what is submitted, what is answered, what is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cost_ops.api.money import NULL, MaybeMoney, Money, MoneyWriter, decimal_writer
+from cost_ops.api.pages import Pagination
+from cost_ops.api.schemas.pricing import PriceView
+from cost_ops.domain.charging import Line
+from cost_ops.domain.meters import INPUT_METERS, METERS, OUTPUT_METERS, Side
+from cost_ops.domain.money import format_decimal
+from cost_ops.domain.submitted import MAX_LATENCY_MS, TEXT_FIELDS, Submitted
+from cost_ops.domain.usage import COUNTER_NAMES, MAX_TOKENS, Quantity, UsageRecord, token_totals
+from cost_ops.services.explain import Explanation
+
+DECIMAL_FIELDS = ("reported_cost", "seconds", "search_units")
+_REQUIRED = ("organization_id", "provider", "model_id")
+_EXAMPLES: Mapping[str, Any] = {
+    "organization_id": "org-123",
+    "provider": "openai",
+    "model_id": "gpt-4",
+    "input_tokens": 1000,
+    "output_tokens": 500,
+    "total_tokens": 1500,
+    "tags": {"env": "prod"},
+}
+
+
+def _field_type(name: str) -> Any:
+    examples = [_EXAMPLES[name]] if name in _EXAMPLES else None
+    if name in TEXT_FIELDS:
+        return Annotated[str, Meta(max_length=256, examples=examples)] | None
+    if name.endswith("_tokens") or (name in COUNTER_NAMES and name not in DECIMAL_FIELDS):
+        return Annotated[int, Meta(ge=0, le=MAX_TOKENS, examples=examples)] | None
+    if name == "latency_ms":
+        return Annotated[int, Meta(ge=0, le=MAX_LATENCY_MS)] | None
+    if name in DECIMAL_FIELDS:
+        return Decimal | None
+    if name == "timestamp":
+        return Annotated[datetime, Meta(tz=True)] | None
+    return Any if name != "default_pricing" else (dict[str, Any] | None)
+
+
+SubmittedRecord: Any = msgspec.defstruct(
+    "SubmittedRecord", [(f.name, _field_type(f.name), None) for f in fields(Submitted)], forbid_unknown_fields=True
+)
+"""The typed twin of `domain.submission.Submitted`: what a record must be to take the fast way in."""
+
+
+class CostParts(Struct):
+    """What a record cost. `cache_cost` (cache reads and writes) is part of `input_cost`; the parts add up to the total.
+
+    Parts are null where the total is not ours to split: the provider reported it.
+    """
+
+    total_cost: Money
+    input_cost: MaybeMoney
+    output_cost: MaybeMoney
+    cache_cost: MaybeMoney
+    other_cost: MaybeMoney
+
+
+class Recorded(Struct):
+    """A recorded usage. `cost` and `currency` are null where the model has no price yet (`status` is `unpriced`)."""
+
+    usage_id: str
+    organization_id: str
+    status: str
+    cost: CostParts | None
+    currency: str | None
+    processed_at: datetime
+
+
+class UsageAnswer(Struct):
+    """The answer to one submitted record; `usage_id` and `estimated_cost` are repeated flat for simple clients."""
+
+    data: Recorded
+    usage_id: str
+    estimated_cost: MaybeMoney
+
+
+class Refused(Struct):
+    """Why a record of a batch was not taken."""
+
+    code: str
+    message: str
+    details: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    retry_after: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class BatchResult(Struct):
+    """One record of a batch: recorded (or had been), or refused with an error."""
+
+    index: int
+    usage_id: str | msgspec.UnsetType = msgspec.UNSET
+    status: str | msgspec.UnsetType = msgspec.UNSET
+    cost: CostParts | msgspec.UnsetType | None = msgspec.UNSET
+    currency: str | msgspec.UnsetType | None = msgspec.UNSET
+    replayed: bool | msgspec.UnsetType = msgspec.UNSET
+    error: Refused | msgspec.UnsetType = msgspec.UNSET
+
+
+class BatchResults(Struct):
+    """A batch's outcome, one result per record, in order. `accepted` counts new records."""
+
+    accepted: int
+    replayed: int
+    rejected: int
+    results: list[BatchResult]
+
+
+class BatchAnswer(Struct):
+    """The answer to a batch."""
+
+    data: BatchResults
+
+
+class UsageView(Struct):
+    """A stored record with its current cost."""
+
+    usage_id: str
+    organization_id: str
+    timestamp: datetime
+    received_at: datetime
+    provider: str
+    model_id: str
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cached_tokens: int
+    quantities: dict[str, Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]]
+    status: str
+    cost: CostParts | None
+    currency: str | None
+    price_id: str | None
+    project_id: str | None
+    user_id: str | None
+    team_id: str | None
+    session_id: str | None
+    service_tier: str | None
+    processing: str | None
+    region: str | None
+    latency_ms: int | None
+    reported_cost: MaybeMoney
+    estimated: bool
+    tags: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+
+class UsagePage(Struct):
+    """A page of records, newest first."""
+
+    data: list[UsageView]
+    pagination: Pagination
+
+
+class UsageOne(Struct):
+    """One stored record."""
+
+    data: UsageView
+
+
+class CostLine(Struct):
+    """One line of a cost: `quantity` × `rate_price` / `rate_per`, rounded once."""
+
+    meter: str
+    quantity: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
+    priced_as: Annotated[str, Meta(description="the meter whose rate was used: its own, or a fallback's")]
+    rate_price: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
+    rate_per: int
+    included: int
+    conditions: dict[str, Any]
+    amount: Money
+
+
+class ExplanationView(Struct):
+    """Everything behind a record's amount."""
+
+    usage: UsageView
+    price: PriceView | None
+    found_by: str | None
+    context_tokens: int
+    lines: list[CostLine]
+    recomputed_cost: MaybeMoney
+    missing_meters: list[str]
+    agrees: bool
+    reason: str
+
+
+class ExplanationAnswer(Struct):
+    """The proof of one amount."""
+
+    data: ExplanationView
+
+
+_CACHE_METERS = frozenset(name for name in METERS if name.startswith("input_cache_"))
+_OTHER = frozenset(name for name, meter in METERS.items() if meter.side is Side.COUNTER)
+
+
+def split(lines: Sequence[Line], cost_e10: int) -> tuple[int, int, int, int] | None:
+    """(input, output, cache, other) of a cost, cache being part of input; None where the lines are not its parts."""
+    whole_input = output = cache = other = 0
+    for meter, _, _, amount in lines:
+        if meter in INPUT_METERS:
+            whole_input += amount
+            if meter in _CACHE_METERS:
+                cache += amount
+        elif meter in OUTPUT_METERS:
+            output += amount
+        else:
+            other += amount
+    return (whole_input, output, cache, other) if whole_input + output + other == cost_e10 else None
+
+
+def cost_parts(lines: Sequence[Line], cost_e10: int | None, money: MoneyWriter) -> CostParts | None:
+    """A cost in JSON; None where it is not known."""
+    if cost_e10 is None:
+        return None
+    parts = split(lines, cost_e10)
+    if parts is None:
+        return CostParts(money(cost_e10), NULL, NULL, NULL, NULL)
+    return CostParts(money(cost_e10), *(money(part) for part in parts))
+
+
+def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -> UsageView:
+    """A stored record in JSON."""
+    quantities = record.quantities
+    whole_input, output = token_totals(quantities)
+    return UsageView(
+        usage_id=record.usage_id,
+        organization_id=record.organization_id,
+        timestamp=record.timestamp,
+        received_at=record.received_at,
+        provider=record.provider,
+        model_id=record.model_id,
+        input_tokens=whole_input,
+        output_tokens=output,
+        total_tokens=whole_input + output,
+        cached_tokens=int(quantities.get("input_cache_read", 0)),
+        quantities={meter: _quantity(quantity, money) for meter, quantity in quantities.items()},
+        status=str(record.status),
+        cost=cost_parts(lines, record.cost_e10, money),
+        currency=record.currency,
+        price_id=None if record.price_id is None else f"price-{record.price_id}",
+        project_id=record.project_id,
+        user_id=record.user_id,
+        team_id=record.team_id,
+        session_id=record.session_id,
+        service_tier=record.service_tier,
+        processing=record.processing,
+        region=record.region,
+        latency_ms=record.latency_ms,
+        reported_cost=money(record.reported_cost_e10),
+        estimated=record.estimated,
+        tags=record.tags,
+        metadata=record.metadata,
+    )
+
+
+def _quantity(quantity: Quantity, money: MoneyWriter) -> msgspec.Raw:
+    if isinstance(quantity, int):
+        return msgspec.Raw(b"%d" % quantity)
+    return decimal_writer(format_decimal(quantity), money)
+
+
+def explanation_view(explanation: Explanation, price: PriceView | None, money: MoneyWriter) -> ExplanationView:
+    """The proof in JSON; `price` is the price it points at, in JSON already."""
+    record = explanation.record
+    stored_lines = explanation.lines if explanation.price is not None else ()
+    return ExplanationView(
+        usage=usage_view(record, stored_lines, money),
+        price=price,
+        found_by=explanation.found_by,
+        context_tokens=explanation.context_tokens,
+        lines=[_line(line, money) for line in explanation.lines],
+        recomputed_cost=money(explanation.recomputed_e10),
+        missing_meters=list(explanation.missing_meters),
+        agrees=explanation.agrees,
+        reason=explanation.reason,
+    )
+
+
+def _line(line: Line, money: MoneyWriter) -> CostLine:
+    rate = line.rate.rate
+    return CostLine(
+        meter=line.meter,
+        quantity=_quantity(line.quantity, money),
+        priced_as=rate.meter,
+        rate_price=decimal_writer(format_decimal(rate.price), money),
+        rate_per=rate.per,
+        included=rate.included,
+        conditions=rate.when.to_json(),
+        amount=money(line.amount_e10),
+    )

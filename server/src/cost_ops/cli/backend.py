@@ -1,0 +1,134 @@
+"""What commands need of a ledger, be it a database or a server: one Protocol, two implementations.
+
+Results are documents in the shapes of the HTTP API, with Decimals for amounts and prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from cost_ops.domain.costs import CostQuery, Filter
+    from cost_ops.domain.periods import TimeRange
+
+Document = dict[str, Any]
+
+
+class Taken(NamedTuple):
+    """What became of one record: `usage_id` is None in a dry run; `problems` says why it was refused."""
+
+    status: str
+    cost: Decimal | None = None
+    currency: str | None = None
+    usage_id: str | None = None
+    replayed: bool = False
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSearch:
+    """Which prices to list. Without `everything` only those valid now."""
+
+    provider: str | None = None
+    model_id: str | None = None
+    everything: bool = False
+    limit: int = 50
+
+
+class UsageBackend(Protocol):
+    """Recording usage and reading it back."""
+
+    def default_organization(self, named: str | None) -> str | None:
+        """The organisation of records that name none: the one named here, else the only one there is."""
+
+    def ingest(self, records: Sequence[Mapping[str, Any]], *, dry_run: bool) -> list[Taken]:
+        """Record usage given as flat fields; one outcome each, in order. A dry run writes nothing."""
+
+    def stream(
+        self, organization_id: str | None, span: TimeRange | None, filters: Sequence[Filter]
+    ) -> Iterator[Document]:
+        """All records of a range, oldest first, in constant memory."""
+
+    def explain(self, organization_id: str | None, usage_id: str) -> Document:
+        """Everything behind one record's amount."""
+
+
+class CostsBackend(Protocol):
+    """Cost questions."""
+
+    def query(self, organization_id: str | None, query: CostQuery) -> Document:
+        """The answer; `organizations` in it names whom it covers."""
+
+
+class PricingBackend(Protocol):
+    """Prices. An organisation of None means the installation's prices."""
+
+    def search(self, organization_id: str | None, wanted: PriceSearch) -> tuple[list[Document], int]:
+        """Visible prices, and how many there are in all."""
+
+    def get(self, organization_id: str | None, price_id: str) -> Document:
+        """One price."""
+
+    def effective(self, organization_id: str | None, provider: str, model_id: str, at: datetime | None) -> Document:
+        """The price of a call at an instant (now by default), with `found_by`."""
+
+    def add(self, organization_id: str | None, fields: Mapping[str, Any]) -> Document:
+        """Add a price given in the API's fields; `ended` and `priced_records` say what followed."""
+
+    def revise(self, organization_id: str | None, price_id: str, fields: Mapping[str, Any]) -> Document:
+        """A new version of a price, answered as by `add`."""
+
+    def end(self, organization_id: str | None, price_id: str, at: datetime | None) -> Document:
+        """End a price now or at an instant."""
+
+    def sync(self, source: str | None, *, accept: bool, dry_run: bool) -> Document:
+        """Import catalogue prices: the plan, `applied` and `priced_records`."""
+
+    def unpriced(self, organization_id: str | None) -> list[Document]:
+        """Usage without a price, by organisation and model."""
+
+
+class KeysBackend(Protocol):
+    """API keys. The document of a new key has the whole of it as `key`."""
+
+    def create(self, organization_id: str | None, fields: Mapping[str, Any]) -> Document:
+        """A new key from `name`, `kind`, `permissions` and `expires_at`."""
+
+    def search(self, organization_id: str | None) -> list[Document]:
+        """Keys, newest first."""
+
+    def describe(self, key_id: str) -> Document:
+        """One key."""
+
+    def update(self, key_id: str, fields: Mapping[str, Any]) -> Document:
+        """Change `add_permissions`, `remove_permissions`, `name`, `expires_at`."""
+
+    def revoke(self, key_id: str) -> Document:
+        """Turn a key off for good."""
+
+
+class Backend(Protocol):
+    """A ledger."""
+
+    @property
+    def usage(self) -> UsageBackend:
+        """Usage records."""
+
+    @property
+    def costs(self) -> CostsBackend:
+        """Cost questions."""
+
+    @property
+    def pricing(self) -> PricingBackend:
+        """Prices."""
+
+    @property
+    def keys(self) -> KeysBackend:
+        """API keys."""
+
+    def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,54 @@
+"""Opening a database, and what commands do with it."""
+
+from __future__ import annotations
+
+from cost_ops.bootstrap import Application, open_application
+from cost_ops.cli.direct.auth import DirectKeys
+from cost_ops.cli.direct.costs import DirectCosts
+from cost_ops.cli.direct.pricing import DirectPricing
+from cost_ops.cli.direct.usage import DirectUsage
+from cost_ops.domain.access import OWNER
+from cost_ops.domain.errors import Unavailable
+from cost_ops.interfaces.storage import StorageStatus
+from cost_ops.settings import Settings
+
+
+class DirectBackend:
+    """An opened database with an up-to-date schema. Raises Unavailable with what to do where it has none."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the database and look at its schema."""
+        self.application = open_ready(settings)
+        self.context = self.application.context(OWNER)
+        self.usage = DirectUsage(self.context)
+        self.costs = DirectCosts(self.context)
+        self.pricing = DirectPricing(self.application, self.context)
+        self.keys = DirectKeys(self.context)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.application.close()
+
+
+def open_ready(settings: Settings) -> Application:
+    """The opened database. Raises Unavailable where it is missing, empty, or of another version."""
+    application = open_application(settings)
+    try:
+        status = application.storage.status()
+        if not status.migrated:
+            raise Unavailable(_schema_message(status))
+    except BaseException:
+        application.close()
+        raise
+    return application
+
+
+def _schema_message(status: StorageStatus) -> str:
+    if status.schema_revision is None:
+        return (
+            "The database has no tables of LLM Cost Ops yet; run `cost-ops init` (or `cost-ops migrate`) with its URL."
+        )
+    return (
+        f"The database's schema is at {status.schema_revision}, this program needs {status.schema_head}; run "
+        "`cost-ops migrate`, or update the program where the database is the newer one."
+    )

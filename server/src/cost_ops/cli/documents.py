@@ -1,0 +1,204 @@
+"""Domain values as documents in the shapes of the HTTP API: a database and a server look the same to a command.
+
+Amounts and prices are Decimals, instants RFC 3339 text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from cost_ops.domain.access import ApiKey
+from cost_ops.domain.charging import Line
+from cost_ops.domain.costs import CostReport, CostRow
+from cost_ops.domain.money import decimal_from_e10
+from cost_ops.domain.periods import format_instant
+from cost_ops.domain.prices import FLAT_METERS, Price
+from cost_ops.domain.usage import UsageRecord, token_totals
+from cost_ops.interfaces.storage import UnpricedModel
+from cost_ops.services.explain import Explanation
+
+Document = dict[str, Any]
+
+
+def amount(amount_e10: int | None) -> Decimal | None:
+    """An amount in currency units."""
+    return None if amount_e10 is None else decimal_from_e10(amount_e10).normalize()
+
+
+def instant(value: datetime | None) -> str | None:
+    """An instant as text."""
+    return None if value is None else format_instant(value)
+
+
+def cost_document(report: CostReport, organization_id: str | None, organizations: Sequence[str]) -> Document:
+    """The answer to a cost question. `organizations` are those that it covers."""
+    query, totals = report.query, [_sums(row) for row in report.totals]
+    currencies = {row.currency for row in report.totals if row.currency}
+    requests = sum(row.requests for row in report.totals)
+    unpriced = sum(row.unpriced_requests for row in report.totals)
+    estimated = sum(row.estimated_requests for row in report.totals)
+    return {
+        "organization_id": organization_id,
+        "organizations": list(organizations),
+        "start_date": format_instant(query.span.start),
+        "end_date": format_instant(query.span.end),
+        "timezone": query.zone.key,
+        "group_by": list(query.group_by),
+        "total_cost": amount(sum(row.cost_e10 for row in report.totals)) if len(currencies) <= 1 else None,
+        "currency": next(iter(currencies)) if len(currencies) == 1 else None,
+        "totals": totals,
+        "unpriced": {"requests": unpriced, "share": _share(unpriced, requests)},
+        "estimated": {
+            "requests": estimated,
+            "share": _share(estimated, requests),
+        },
+        "breakdown": [dict(zip(query.group_by, row.group, strict=True)) | _sums(row) for row in report.rows],
+        "row_count": report.row_count,
+        "data_through": instant(report.data_through),
+        "sources": list(report.sources),
+    }
+
+
+def _share(part: int, whole: int) -> Decimal:
+    """A share of requests between 0 and 1, to four decimals."""
+    return (Decimal(part) / whole).quantize(Decimal("0.0001")) if whole else Decimal(0)
+
+
+def _sums(row: CostRow) -> Document:
+    return {
+        "currency": row.currency or None,
+        "cost": amount(row.cost_e10) if row.currency else None,
+        "requests": row.requests,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "total_tokens": row.input_tokens + row.output_tokens,
+        "cached_tokens": row.cached_tokens,
+        "unpriced_requests": row.unpriced_requests,
+        "estimated_requests": row.estimated_requests,
+        "estimated_cost": amount(row.estimated_cost_e10),
+    }
+
+
+def usage_document(record: UsageRecord) -> Document:
+    """A stored record with its current cost; counts as OpenTelemetry has them, and the disjoint quantities."""
+    quantities = record.quantities
+    into, out = token_totals(quantities)
+    return {
+        "usage_id": record.usage_id,
+        "organization_id": record.organization_id,
+        "timestamp": format_instant(record.timestamp),
+        "received_at": format_instant(record.received_at),
+        "provider": record.provider,
+        "model_id": record.model_id,
+        "input_tokens": into,
+        "output_tokens": out,
+        "total_tokens": into + out,
+        "cached_tokens": quantities.get("input_cache_read", 0),
+        "quantities": dict(quantities),
+        "status": record.status,
+        "cost": amount(record.cost_e10),
+        "currency": record.currency,
+        "price_id": None if record.price_id is None else f"price-{record.price_id}",
+        "project_id": record.project_id,
+        "user_id": record.user_id,
+        "team_id": record.team_id,
+        "session_id": record.session_id,
+        "api_key_id": record.api_key_id,
+        "service_tier": record.service_tier,
+        "processing": record.processing,
+        "region": record.region,
+        "latency_ms": record.latency_ms,
+        "reported_cost": amount(record.reported_cost_e10),
+        "tags": dict(record.tags or {}),
+        "metadata": dict(record.metadata or {}),
+    }
+
+
+def price_document(price: Price) -> Document:
+    """A price, its plain rates in both units."""
+    return {
+        "id": price.price_id,
+        "provider": price.provider,
+        "model_id": price.model_id,
+        "currency": price.currency,
+        **_flat_prices(price),
+        "effective_date": instant(price.effective_from),
+        "end_date": instant(price.effective_to),
+        "layer": price.layer.value,
+        "organization_id": price.organization_id,
+        "source": price.source,
+        "created_at": instant(price.created_at),
+        "rates": [rate.to_json() for rate in price.rates],
+    }
+
+
+def _flat_prices(price: Price) -> Document:
+    out: Document = {}
+    for prefix, meter in FLAT_METERS.items():
+        rate = price.plain_rate(meter)
+        if rate is not None:
+            out[f"{prefix}_price_per_1k"] = rate.price * 1000 / rate.per
+            out[f"{prefix}_price_per_million"] = rate.price_per_million
+    return out
+
+
+def unpriced_document(organization_id: str, model: UnpricedModel) -> Document:
+    """Usage of one model that has no known cost."""
+    return {
+        "organization_id": organization_id,
+        "provider": model.provider,
+        "model_id": model.model_id,
+        "requests": model.requests,
+        "input_tokens": model.input_tokens,
+        "output_tokens": model.output_tokens,
+        "first_seen": format_instant(model.first_seen),
+        "last_seen": format_instant(model.last_seen),
+    }
+
+
+def key_document(key: ApiKey) -> Document:
+    """An API key without its secret."""
+    return {
+        "id": f"key_{key.key_id}",
+        "organization_id": key.organization_id,
+        "kind": key.kind,
+        "name": key.name,
+        "permissions": sorted(key.permissions),
+        "created_at": format_instant(key.created_at),
+        "expires_at": instant(key.expires_at),
+        "revoked_at": instant(key.revoked_at),
+    }
+
+
+def explanation_document(found: Explanation) -> Document:
+    """The proof of an amount."""
+    price = found.price
+    return {
+        "usage": usage_document(found.record),
+        "price": None if price is None else price_document(price),
+        "found_by": found.found_by,
+        "context_tokens": found.context_tokens,
+        "lines": [line_document(line) for line in found.lines],
+        "recomputed_cost": amount(found.recomputed_e10),
+        "missing_meters": list(found.missing_meters),
+        "agrees": found.agrees,
+        "reason": found.reason,
+    }
+
+
+def line_document(line: Line) -> Document:
+    """One line of a cost: `quantity` × `rate_price` / `rate_per`, rounded once."""
+    rate = line.rate.rate
+    return {
+        "meter": line.meter,
+        "quantity": line.quantity,
+        "priced_as": rate.meter,
+        "rate_price": rate.price,
+        "rate_per": rate.per,
+        "included": rate.included,
+        "conditions": rate.when.to_json(),
+        "amount": amount(line.amount_e10),
+    }

@@ -1,0 +1,104 @@
+"""Usage files on disk or on stdin: unpacked, fingerprinted, and read as text piece by piece."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from cost_ops.cli.errors import Refused
+from cost_ops.domain.records_file import Found, detect_format, read_csv, read_json, read_json_lines
+
+CHUNK = 1 << 18
+_GZIP = b"\x1f\x8b"
+_SNIFF = 1 << 16
+
+
+class UsageFile:
+    """A usage file that can be read more than once. `digest` is the SHA-256 of its unpacked bytes, in hex."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        """`file` is seekable, and packed or not."""
+        self._file = file
+        self.packed = file.read(2) == _GZIP
+        self.name = name.removesuffix(".gz") if self.packed else name
+        self.packed_size = file.seek(0, os.SEEK_END)
+        self.digest, self._start = self._look()
+        self.is_empty = not self._start.strip()
+        self.unit = "line"
+
+    def _look(self) -> tuple[str, str]:
+        """The fingerprint and the beginning of the content."""
+        digest = hashlib.sha256()
+        start = b""
+        with self._unpacked() as unpacked:
+            while piece := unpacked.read(CHUNK):
+                digest.update(piece)
+                if len(start) < _SNIFF:
+                    start += piece[: _SNIFF - len(start)]
+        self._encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        return digest.hexdigest(), start.decode(self._encoding, "replace")
+
+    @contextmanager
+    def _unpacked(self) -> Iterator[IO[bytes]]:
+        self._file.seek(0)
+        if not self.packed:
+            yield self._file
+            return
+        try:
+            with gzip.GzipFile(fileobj=self._file) as unpacked:
+                yield cast("IO[bytes]", unpacked)
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise Refused(f"{self.name} is packed with gzip and damaged: {error}") from error
+
+    def records(self, form: str, *, provider_given: bool) -> Iterator[Found]:
+        """The records in the file; `form` is json, jsonl, csv, or auto."""
+        chosen = detect_format(self._start, self.name.lower()) if form == "auto" else form
+        self.unit = "record" if chosen == "json" else "line"
+        with self._unpacked() as unpacked:
+            newline = "" if chosen == "csv" else None
+            # Broken bytes become what text_fault refuses, so that one bad record costs no other.
+            text = io.TextIOWrapper(unpacked, encoding=self._encoding, errors="surrogateescape", newline=newline)
+            try:
+                if chosen == "json":
+                    yield from read_json(lambda: text.read(CHUNK))
+                elif chosen == "jsonl":
+                    yield from read_json_lines(text)
+                else:
+                    yield from read_csv(text, provider_given=provider_given)
+            finally:
+                text.detach()
+
+    def position(self) -> int:
+        """How far the packed file was read, in bytes."""
+        return self._file.tell()
+
+
+@contextmanager
+def open_usage_file(path: str) -> Iterator[UsageFile]:
+    """The usage file at a path; `-` is stdin, which is kept in a temporary file meanwhile. Raises Refused."""
+    if path == "-":
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            spool.seek(0)
+            yield UsageFile(spool, "standard input")
+        return
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 (closed below; only opening is explained)
+    except IsADirectoryError as error:
+        raise Refused(f"{path} is a folder; name a file") from error
+    except FileNotFoundError as error:
+        raise Refused(f"There is no file {path}") from error
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        yield UsageFile(file, path)

@@ -1,0 +1,239 @@
+"""Prices as options and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cost_ops.cli.errors import Refused
+from cost_ops.cli.output import Column, Output, Part, Table, count, money, tokens
+from cost_ops.domain.errors import InvalidInput, Problem
+from cost_ops.domain.exact_json import parse_json
+from cost_ops.domain.money import format_decimal, parse_decimal
+from cost_ops.domain.periods import parse_date_or_instant
+
+Document = Mapping[str, Any]
+
+_PRICE_OPTIONS = {
+    "input_price": "input_price_per_million",
+    "output_price": "output_price_per_million",
+    "cached_price": "cached_input_price_per_million",
+    "cache_write_price": "cache_write_price_per_million",
+}
+MAX_SHOWN = 40
+
+
+def utc_instant(text: str | None, name: str) -> datetime | None:
+    """A date (midnight UTC) or a time. Raises InvalidInput."""
+    return None if text is None else parse_date_or_instant(text, name, ZoneInfo("UTC")).astimezone(UTC)
+
+
+def price_fields(given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The API's fields of a price from the command's options. Raises InvalidInput with every problem."""
+    problems: list[Problem] = []
+    fields: dict[str, Any] = {}
+    for option, name in _PRICE_OPTIONS.items():
+        text = given.get(option)
+        if text is None:
+            continue
+        flag = f"--{option.replace('_', '-')}"
+        try:
+            fields[name] = parse_decimal(text)
+        except ValueError:
+            problems.append(Problem(option, "invalid_type", f"{flag} must be a decimal number, got {text[:40]!r}"))
+            continue
+        if fields[name] < 0:
+            problems.append(Problem(option, "negative", f"{flag} must not be negative, got {text[:40]}"))
+    path = given.get("rates_path")
+    if path is None and not fields and not problems:
+        message = "give --input-price and --output-price (per million tokens), or --rates FILE"
+        problems.append(Problem("input_price", "missing_required_field", message))
+    for name in ("effective_date", "end_date"):
+        try:
+            fields[name] = utc_instant(given.get(name), name)
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InvalidInput(problems)
+    fields["currency"] = given.get("currency")
+    if path is not None:
+        fields["rates"] = _read_rates(path)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _read_rates(path: str) -> Any:
+    try:
+        content = parse_json(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(f"{path} is not JSON: {error}") from error
+    return content.get("rates", content) if isinstance(content, Mapping) else content
+
+
+def show_added(output: Output, found: Document) -> None:
+    """A price that was added, and what followed."""
+    show_price(output, found)
+    if found.get("ended"):
+        output.notice(f"{found['ended']} ends where it begins.")
+    if found.get("priced_records"):
+        output.notice(f"{found['priced_records']:,} records that waited for a price have one now.")
+
+
+def show_price(output: Output, found: Document) -> None:
+    """One price with all its rates."""
+    rows = [
+        ("id", found["id"]),
+        ("model", f"{found['provider']} / {found['model_id']}"),
+        ("valid", validity(found)),
+        ("belongs to", _layer(found)),
+        ("source", found["source"]),
+    ]
+    if found.get("found_by"):
+        rows.append(("found by", found["found_by"]))
+    rates = [(rate["meter"], rate_text(rate, found["currency"]), condition_text(rate)) for rate in found["rates"]]
+    parts: list[Part] = [Table((Column("price"), Column("")), rows)]
+    parts.append(Table((Column("meter"), Column("rate"), Column("when")), rates))
+    output.show(found, *parts)
+
+
+def validity(price: Document) -> str:
+    """From when to when a price holds."""
+    start = price["effective_date"] or "the beginning of time"
+    return f"from {start}" + (f" until {price['end_date']}" if price["end_date"] else "")
+
+
+def _layer(price: Document) -> str:
+    owner = price.get("organization_id")
+    return f"organisation {owner}" if owner else {"catalog": "the catalogue"}.get(price["layer"], "the installation")
+
+
+def rate_text(rate: Document, currency: str) -> str:
+    """A rate as a person says it."""
+    if rate.get("of"):
+        return f"{rate['fraction']} of the rate of {rate['of']}"
+    per = {1: "each", 1_000_000: "per million"}.get(rate["per"], f"per {rate['per']:,}")
+    free = f", beyond {rate['included']:,}" if rate.get("included") else ""
+    return f"{_price(rate['price'])} {currency} {per}{free}"
+
+
+def _price(value: Any) -> str:
+    return format_decimal(Decimal(str(value)))
+
+
+def condition_text(rate: Document) -> str:
+    """When a rate applies."""
+    parts = []
+    for name, value in (rate.get("when") or {}).items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else value
+        parts.append(f"{name.replace('_', ' ')}: {shown}")
+    return "; ".join(parts) or "always"
+
+
+def show_prices(output: Output, found: Sequence[Document], total: int) -> None:
+    """Prices, one line each; their conditional rates are told by `pricing get`."""
+    columns = (
+        Column("id"),
+        Column("provider"),
+        Column("model"),
+        money("input"),
+        money("output"),
+        Column("cur."),
+        Column("from"),
+        Column("layer"),
+    )
+    rows = [
+        (
+            p["id"],
+            p["provider"],
+            p["model_id"],
+            p.get("input_price_per_million"),
+            p.get("output_price_per_million"),
+            p["currency"],
+            (p["effective_date"] or "always")[:10],
+            p["layer"],
+        )
+        for p in found
+    ]
+    parts: list[Part] = [Table(columns, rows, "Prices per million tokens")] if rows else ["No prices found."]
+    if total > len(found):
+        parts.append(f"{len(found):,} of {total:,} prices; --limit shows more.")
+    output.show(list(found), *parts)
+
+
+def show_sync(output: Output, found: Document, *, dry_run: bool) -> None:
+    """What a sync added, ended and held back."""
+    added, held = found["added_rows"], found["held"]
+    verb = "would be added" if dry_run else "added"
+    parts: list[Part] = [
+        f"{len(added):,} prices {verb} ({len(found['added_models']):,} new models), {len(found['ended']):,} older ones "
+        f"ended, {found['unchanged']:,} models unchanged."
+    ]
+    if added:
+        parts.append(_sync_table(added[:MAX_SHOWN], "New prices per million tokens"))
+        if len(added) > MAX_SHOWN:
+            parts.append(f"… and {len(added) - MAX_SHOWN:,} more; --output json shows all.")
+    if held:
+        parts.append(_held_table(held[:MAX_SHOWN]))
+        parts.append(f"{len(held):,} changes of more than half are held back; --accept applies them.")
+    if found.get("contradictions"):
+        parts.append(
+            f"{len(found['contradictions']):,} rows disagree with stored history and were not applied; "
+            "--output json shows them."
+        )
+    if found.get("priced_records"):
+        parts.append(f"{found['priced_records']:,} records that waited for a price have one now.")
+    output.show(found, *parts, rows=added)
+
+
+def _sync_table(rows: Sequence[Document], title: str) -> Table:
+    columns = (Column("provider"), Column("model"), money("input"), money("output"), Column("cur."), Column("from"))
+    return Table(columns, [_sync_row(row) for row in rows], title)
+
+
+def _sync_row(row: Document) -> tuple[Any, ...]:
+    prices = {
+        rate["meter"]: Decimal(str(rate["price"])) * 1_000_000 / rate["per"]
+        for rate in reversed(row["rates"])
+        if "price" in rate
+    }
+    start = (row["effective_date"] or "always")[:10]
+    return row["provider"], row["model_id"], prices.get("input"), prices.get("output"), row["currency"], start
+
+
+def _held_table(rows: Sequence[Document]) -> Table:
+    cells = [
+        (
+            row["provider"],
+            row["model_id"],
+            "; ".join(", ".join(f"{k} {v}" for k, v in c.items()) for c in row["changes"]),
+        )
+        for row in rows
+    ]
+    return Table((Column("provider"), Column("model"), Column("change")), cells, "Held back")
+
+
+def show_unpriced(output: Output, found: Sequence[Document]) -> None:
+    """Usage without a price."""
+    columns = (Column("organisation"), Column("provider"), Column("model"), count("requests"), tokens("tokens"))
+    rows = [
+        (m["organization_id"], m["provider"], m["model_id"], m["requests"], m["input_tokens"] + m["output_tokens"])
+        for m in found
+    ]
+    if not rows:
+        output.show([], "All usage has a price.")
+        return
+    first = found[0]
+    hint = (
+        f"cost-ops pricing add --provider {first['provider']} --model {first['model_id']} "
+        "--input-price … --output-price …"
+    )
+    output.show(
+        list(found),
+        Table((*columns, Column("since")), [(*r, m["first_seen"][:10]) for r, m in zip(rows, found, strict=True)]),
+        hint,
+    )

@@ -1,0 +1,1 @@
+"""The ledger behind a server: commands speak HTTP."""

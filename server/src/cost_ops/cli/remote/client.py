@@ -1,0 +1,126 @@
+"""A small HTTP client for the API: exact numbers, errors as exceptions, patience with a busy server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from typing import Any, cast
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from cost_ops import __version__
+from cost_ops.cli.errors import RemoteError
+from cost_ops.domain.errors import invalid
+from cost_ops.domain.exact_json import json_text, parse_json
+
+BASE_PATH = "/api/v1"
+ATTEMPTS = 6
+LONGEST_WAIT_SECONDS = 30.0
+_BUSY = (429, 503)
+
+Parameters = Mapping[str, Any]
+
+
+class Client:
+    """Requests to one server with one key."""
+
+    def __init__(self, url: str, key: str, *, timeout_seconds: float = 120.0) -> None:
+        """`url` is the server's, with or without /api/v1. Raises InvalidInput where it is no HTTP URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise invalid("api_url", "invalid_url", f"the API URL must be like http://localhost:8080, got {url[:80]!r}")
+        self.url = url.rstrip("/").removesuffix(BASE_PATH)
+        self._key = key
+        self._timeout = timeout_seconds
+
+    def get(self, path: str, parameters: Parameters | None = None) -> Any:
+        """The JSON answer to a GET."""
+        return self.send("GET", path, parameters=parameters)
+
+    def send(self, method: str, path: str, *, parameters: Parameters | None = None, body: Any = None) -> Any:
+        """The JSON answer to a request; a busy server is asked again. Raises RemoteError."""
+        with self._answer(method, path, parameters, body) as response:
+            content = response.read()
+        try:
+            return parse_json(content)
+        except ValueError as error:
+            raise RemoteError(
+                0, "INVALID_ANSWER", f"{self.url} did not answer with JSON; is it this server?"
+            ) from error
+
+    def lines(self, path: str, parameters: Parameters) -> Iterator[Any]:
+        """The values of a JSON lines answer, as they arrive. Raises RemoteError, also where it breaks off."""
+        with self._answer("GET", path, parameters, None) as response:
+            try:
+                for line in response:
+                    if line.strip():
+                        yield parse_json(line)
+            except (OSError, HTTPException, ValueError) as error:
+                raise RemoteError(0, "INCOMPLETE", f"the answer of {self.url} broke off: {error}") from error
+
+    @contextmanager
+    def _answer(self, method: str, path: str, parameters: Parameters | None, body: Any) -> Iterator[HTTPResponse]:
+        request = self._request(method, path, parameters, body)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = urlopen(request, timeout=self._timeout)  # noqa: S310 (only http and https get here)
+            except HTTPError as error:
+                with error:
+                    failure = _failure(error)
+                    if error.code not in _BUSY or attempt == ATTEMPTS:
+                        raise failure from None
+                    time.sleep(_wait(error.headers.get("Retry-After"), attempt))
+            except (URLError, OSError, HTTPException) as error:
+                reason = getattr(error, "reason", None) or error
+                raise RemoteError(0, "UNREACHABLE", f"{self.url} cannot be reached: {reason}") from error
+            else:
+                with response:
+                    yield cast("HTTPResponse", response)
+                return
+
+    def _request(self, method: str, path: str, parameters: Parameters | None, body: Any) -> Request:
+        query = urlencode(_pairs(parameters or {}))
+        url = f"{self.url}{BASE_PATH}{quote(path)}" + (f"?{query}" if query else "")
+        headers = {"Accept": "application/json", "User-Agent": f"cost-ops/{__version__}"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json_text(body).encode()
+        return Request(url, data=data, headers=headers, method=method)  # noqa: S310 (checked above)
+
+
+def _pairs(parameters: Parameters) -> Sequence[tuple[str, str]]:
+    """Query parameters; what is None is left out, a list is repeated."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in parameters.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs.extend((name, str(v)) for v in values if v is not None)
+    return pairs
+
+
+def _wait(retry_after: str | None, attempt: int) -> float:
+    asked = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
+    return min(max(asked, 0.25 * float(2**attempt)), LONGEST_WAIT_SECONDS)
+
+
+def _failure(error: HTTPError) -> RemoteError:
+    """What a server's error answer says."""
+    try:
+        content = json.loads(error.read())["error"]
+        message, code = str(content["message"]), str(content["code"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return RemoteError(error.code, "UNKNOWN", f"the server answered {error.code} {error.reason}")
+    details = content.get("details")
+    return RemoteError(
+        error.code,
+        code,
+        message,
+        content.get("request_id"),
+        **({k: v for k, v in details.items() if k.isidentifier()} if isinstance(details, dict) else {}),
+    )

@@ -1,0 +1,69 @@
+"""The units of work of an organisation and of the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cost_ops.domain.access import Organization
+from cost_ops.domain.pricebook import Alias
+from cost_ops.domain.prices import Price
+from cost_ops.storage.sql import organizations, prices, projects
+from cost_ops.storage.sql.api_keys import StoredApiKeys
+from cost_ops.storage.sql.costs import StoredCosts
+from cost_ops.storage.sql.prices import StoredPrices
+from cost_ops.storage.sql.usage import StoredUsage
+from cost_ops.storage.transaction import Transaction
+
+
+class StoredLedger:
+    """The unit of work of one organisation."""
+
+    def __init__(self, tx: Transaction, organization_id: str, number: int) -> None:
+        self._tx = tx
+        self._number = number
+        self.organization_id = organization_id
+        self.usage = StoredUsage(tx, organization_id, number)
+        self.costs = StoredCosts(tx, organization_id, number, self.usage)
+        self.prices = StoredPrices(tx, organization_id)
+        self.api_keys = StoredApiKeys(tx, organization_id)
+
+    def project_ids(self) -> list[str]:
+        """The projects seen so far."""
+        return projects.ids(self._tx, self._number)
+
+
+class StoredInstallation:
+    """The unit of work of the installation's owner."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.prices = StoredPrices(tx, None)
+        self.api_keys = StoredApiKeys(tx, None)
+
+    def organizations(self) -> list[Organization]:
+        """All organisations by id."""
+        return organizations.all_of(self._tx)
+
+    def organization(self, organization_id: str) -> Organization | None:
+        """One organisation."""
+        return organizations.get(self._tx, organization_id)
+
+    def add_organization(self, organization: Organization) -> None:
+        """Create an organisation; nothing happens where it exists."""
+        organizations.add(self._tx, {organization.organization_id: organization.name}, organization.created_at)
+
+    def book_prices(self) -> list[Price]:
+        """Every price of every layer and organisation."""
+        return prices.all_of(self._tx)
+
+    def aliases(self) -> list[Alias]:
+        """The catalogue's other names of models."""
+        return prices.aliases(self._tx)
+
+    def replace_aliases(self, aliases: Sequence[Alias]) -> None:
+        """Put new aliases in place of all old ones."""
+        prices.replace_aliases(self._tx, aliases)
+
+    def price_version(self) -> int:
+        """The version of the price book."""
+        return prices.book_version(self._tx)

@@ -1,0 +1,56 @@
+"""Bringing a schema to a revision, with Alembic and the revisions inside this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from cost_ops.domain.errors import invalid
+from cost_ops.storage.address import Address
+from cost_ops.storage.failures import translated
+from cost_ops.storage.revision import SCHEMA_HEAD
+
+_ADVISORY_LOCK = 4_731_002
+
+
+def migrate_address(address: Address, to: str) -> str:
+    """Migrate the database at an address; the revision it is at afterwards (empty at `base`)."""
+    if to not in ("head", "base", SCHEMA_HEAD):
+        raise invalid("to", "unknown_revision", f"no schema revision {to[:40]!r}; known are {SCHEMA_HEAD}, head, base")
+    if address.engine == "sqlite":
+        from cost_ops.storage import sqlite  # noqa: PLC0415 (a driver is imported when used)
+
+        engine, explain = sqlite.migration_engine(address.target), sqlite.sqlite_explainer(address.target)
+    else:
+        from cost_ops.storage import postgres  # noqa: PLC0415
+
+        engine, explain = postgres.migration_engine(address.target), postgres.explain
+    try:
+        with translated(explain), engine.begin() as connection:
+            if address.engine == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            _run(connection, to)
+            return revision_of(connection) or ""
+    finally:
+        engine.dispose()
+
+
+def _run(connection: Connection, to: str) -> None:
+    from alembic import command  # noqa: PLC0415 (a tenth of a second that only a migration pays)
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    if to == "base":
+        command.downgrade(config, to)
+    else:
+        command.upgrade(config, to)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that a database says it is at; None where it has no schema of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,0 +1,127 @@
+"""PostgreSQL's hot statements, on the driver's own connection: one round trip for any number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from cost_ops.domain.periods import DAY_US
+from cost_ops.domain.rollups import month_of_day
+from cost_ops.interfaces.storage import Lost, NewRecord
+from cost_ops.storage.arrays import int4_array, int8_array
+from cost_ops.storage.copying import binary_rows
+from cost_ops.storage.partitions import Partitions
+from cost_ops.storage.rows import COLUMNS, values_of
+from cost_ops.storage.transaction import KeyRow, Lookup, RollupRow, Transaction
+
+_COPY_USAGE = f"COPY usage_records ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_CLAIMS = """
+SELECT uuid_send(key_hash), timestamp, payload_hash, organization FROM idempotency_keys
+WHERE key_hash = ANY(%s::uuid[])
+"""
+_INSERT_KEYS = """
+INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization)
+SELECT * FROM unnest(%s::uuid[], %b::int8[], %b::int8[], %b::int4[])
+ON CONFLICT DO NOTHING
+"""
+_ADD_ROLLUPS = """
+INSERT INTO rollups
+    (cube_set, bucket, dimension, series, requests, input_tokens, output_tokens, cached_tokens, cost_e10)
+SELECT * FROM unnest(
+    %b::int4[], %b::int4[], %b::int4[], %b::int4[], %b::int8[], %b::int8[], %b::int8[], %b::int8[], %b::int8[]
+)
+ON CONFLICT (cube_set, bucket, dimension, series) DO UPDATE SET
+    requests = rollups.requests + excluded.requests,
+    input_tokens = rollups.input_tokens + excluded.input_tokens,
+    output_tokens = rollups.output_tokens + excluded.output_tokens,
+    cached_tokens = rollups.cached_tokens + excluded.cached_tokens,
+    cost_e10 = rollups.cost_e10 + excluded.cost_e10
+"""
+_COST_LOCKS = 4_731_003
+
+
+class PostgresDriver:
+    """Statements that name many rows take arrays."""
+
+    name = "postgresql"
+
+    def __init__(self) -> None:
+        self.partitions = Partitions()
+
+    def begin_write(self, tx: Transaction) -> None:
+        """Nothing: every transaction may write, and every statement sees what is committed."""
+
+    def lock_costs(self, tx: Transaction, organization: int) -> None:
+        """Let one transaction at a time correct the costs of an organisation."""
+        tx.raw.execute(f"SELECT pg_advisory_xact_lock({_COST_LOCKS}, {organization})")
+
+    def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
+        """Have a partition for every month of these instants."""
+        months = {month_of_day(day) for day in {timestamp_us // DAY_US for timestamp_us in timestamps_us}}
+        if not self.partitions.known(table, months):
+            self.partitions.cover(tx, table, sorted(months))
+
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
+        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
+        found: list[tuple[bytes, int, int, int]] = tx.raw.execute(_CLAIMS, [_uuids(hashes)]).fetchall()
+        return found
+
+    def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
+        """Store keys, given in order; how many were not there."""
+        hashes, timestamps_us, payloads, organizations = zip(*rows, strict=True)
+        arrays = [_uuids(hashes), int8_array(timestamps_us), int8_array(payloads), int4_array(organizations)]
+        return int(tx.raw.execute(_INSERT_KEYS, arrays).rowcount)
+
+    def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
+        """Store usage rows. Raises Lost where a partition has been dropped since it was last looked at."""
+        try:
+            with tx.raw.cursor() as cursor, cursor.copy(_COPY_USAGE) as copy:
+                copy.write(binary_rows(map(values_of, records)))
+        except psycopg.errors.CheckViolation as error:
+            self.partitions.forget()
+            raise Lost from error
+
+    def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
+        """Add sums to rollup rows, given in order."""
+        columns = list(zip(*rows, strict=True))
+        tx.raw.execute(_ADD_ROLLUPS, [*map(int4_array, columns[:4]), *map(int8_array, columns[4:])])
+
+    def find_ids(
+        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
+        """The ids of those keys that are stored."""
+        columns = ", ".join(lookup.columns)
+        query = (
+            f"SELECT id, {columns} FROM {lookup.table}"  # noqa: S608
+            f" JOIN unnest({_places(lookup)}) AS wanted ({columns}) USING ({columns})"
+        )
+        return _ids(tx, query, keys)
+
+    def make_ids(
+        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
+        """The ids of keys, given in order, stored where they were not: another replica may have been faster."""
+        columns = ", ".join(lookup.columns)
+        insert = (
+            f"INSERT INTO {lookup.table} ({columns}) SELECT * FROM unnest({_places(lookup)})"  # noqa: S608
+            f" ON CONFLICT DO NOTHING RETURNING id, {columns}"
+        )
+        made = _ids(tx, insert, keys)
+        others = [key for key in keys if key not in made]
+        return made | self.find_ids(tx, lookup, others) if others else made
+
+
+def _ids(tx: Transaction, query: str, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+    arrays = [list(column) for column in zip(*keys, strict=True)]
+    return {row[1:]: row[0] for row in tx.raw.execute(query, arrays).fetchall()}
+
+
+def _places(lookup: Lookup) -> str:
+    return ", ".join(f"%s::{name}[]" for name in lookup.types)
+
+
+def _uuids(hashes: Iterable[bytes]) -> str:
+    """An array of UUIDs, as PostgreSQL reads it."""
+    return "{" + ",".join([hashed.hex() for hashed in hashes]) + "}"

@@ -1,0 +1,1 @@
+"""What is asked of the tables, one noun a file, for both engines."""

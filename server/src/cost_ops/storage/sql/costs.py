@@ -1,0 +1,104 @@
+"""Sums and corrections of an organisation's costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from cost_ops.domain.costs import Filter, SummedRow
+from cost_ops.domain.errors import NotFound
+from cost_ops.domain.identity import usage_id
+from cost_ops.domain.periods import to_us
+from cost_ops.domain.rollups import Cube, Folded, Window
+from cost_ops.interfaces.storage import Correction
+from cost_ops.storage.rows import STATUS_CODE
+from cost_ops.storage.sql import cube_sums, differences, rebuild, record_sums, rollups
+from cost_ops.storage.sql.usage import StoredUsage
+from cost_ops.storage.tables import cost_records, usage_records
+from cost_ops.storage.transaction import Transaction
+
+u = usage_records.c
+
+
+class StoredCosts:
+    """Costs of the bound organisation."""
+
+    def __init__(self, tx: Transaction, organization_id: str, number: int, usage: StoredUsage) -> None:
+        self._tx = tx
+        self._organization_id = organization_id
+        self._number = number
+        self._usage = usage
+
+    def sum_cube(
+        self, cube: Cube, windows: Sequence[Window], dimensions: Sequence[str], filters: Sequence[Filter]
+    ) -> Iterable[SummedRow]:
+        """Sums from rollups: one row per slot, values of `dimensions`, currency and status."""
+        return cube_sums.sums(self._tx, self._organization_id, self._number, cube, windows, dimensions, filters)
+
+    def sum_records(
+        self, windows: Sequence[Window], dimensions: Sequence[str], filters: Sequence[Filter]
+    ) -> Iterable[SummedRow]:
+        """The same from records with their current costs; windows in microseconds."""
+        return record_sums.sums(self._tx, self._organization_id, windows, dimensions, filters)
+
+    def newest_us(self) -> int | None:
+        """The timestamp of the newest usage; None where there is none."""
+        mine = select(u.timestamp).where(u.organization_id == self._organization_id)
+        return self._tx.connection.execute(mine.order_by(u.timestamp.desc()).limit(1)).scalar()
+
+    def oldest_us(self) -> int | None:
+        """The timestamp of the oldest usage; None where there is none."""
+        mine = select(u.timestamp).where(u.organization_id == self._organization_id)
+        return self._tx.connection.execute(mine.order_by(u.timestamp).limit(1)).scalar()
+
+    def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
+        """Append superseding cost rows.
+
+        Raises Conflict where a record was corrected by someone else since this transaction read it, NotFound where there
+        is no such record.
+        """
+        if not corrections:
+            return
+        tx = self._tx
+        tx.driver.lock_costs(tx, self._number)
+        tx.driver.make_room(tx, cost_records.name, (c.timestamp_us for c in corrections))
+        created_us = to_us(now)
+        rows = [
+            {
+                "timestamp": c.timestamp_us,
+                "uid": c.uid,
+                "created_at": created_us,
+                "cost_e10": c.cost_e10,
+                "version": self._next_version(c),
+                "price_id": c.price_number,
+                "cost_status": STATUS_CODE[c.status],
+                "organization_id": self._organization_id,
+                "currency": c.currency or None,
+                "reason": c.reason,
+            }
+            for c in sorted(corrections, key=lambda c: (c.timestamp_us, c.uid))
+        ]
+        tx.write(insert(cost_records), rows)
+
+    def _next_version(self, correction: Correction) -> int:
+        """One more than what this transaction has seen of the record, so that nobody else's correction is passed over."""
+        place = (correction.timestamp_us, correction.uid)
+        versions = self._usage.versions
+        if place not in versions and self._usage.get(*place) is None:
+            raise NotFound(f"No usage record with id {usage_id(*place)!r}")
+        versions[place] += 1
+        return versions[place]
+
+    def fold(self, sums: Folded) -> None:
+        """Add to the rollups (negative measures take away)."""
+        rollups.add(self._tx, sums)
+
+    def rebuild_rollups(self) -> None:
+        """Throw the organisation's rollups away and sum them anew from records."""
+        rebuild.rebuild(self._tx, self._organization_id, self._number)
+
+    def rollup_differences(self) -> list[str]:
+        """Where rollups and records disagree, in words; empty when all is well. Changes nothing."""
+        return differences.found(self._tx, self._organization_id, self._number)

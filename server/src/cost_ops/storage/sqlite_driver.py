@@ -1,0 +1,98 @@
+"""SQLite's hot statements, on the driver's own connection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cost_ops.domain.errors import Unavailable
+from cost_ops.interfaces.storage import NewRecord
+from cost_ops.storage.rows import COLUMNS, values_of
+from cost_ops.storage.transaction import KeyRow, Lookup, RollupRow, Transaction
+
+_INSERT_USAGE = (
+    f"INSERT INTO usage_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+)
+_INSERT_KEY = (
+    "INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+_ADD_ROLLUP = """
+INSERT INTO rollups
+    (cube_set, bucket, dimension, series, requests, input_tokens, output_tokens, cached_tokens, cost_e10)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    requests = requests + excluded.requests,
+    input_tokens = input_tokens + excluded.input_tokens,
+    output_tokens = output_tokens + excluded.output_tokens,
+    cached_tokens = cached_tokens + excluded.cached_tokens,
+    cost_e10 = cost_e10 + excluded.cost_e10
+"""
+_CHUNK = 500
+
+
+class SqliteDriver:
+    """One writer at a time: threads of this process queue at a lock, other processes at the file's."""
+
+    name = "sqlite"
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+
+    def begin_write(self, tx: Transaction) -> None:
+        """Take the write lock and look at the newest state: what was read before may have moved on since."""
+        if not self._lock.acquire(timeout=self._timeout_seconds):
+            raise Unavailable("the database is busy: writing has waited too long for its turn; try again")
+        tx.at_end.append(self._lock.release)
+        tx.raw.commit()
+        tx.raw.execute("BEGIN IMMEDIATE")
+
+    def lock_costs(self, tx: Transaction, organization: int) -> None:  # noqa: ARG002
+        """The write lock is that of everything."""
+        tx.begin_write()
+
+    def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
+        """Nothing: a file has no partitions."""
+
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
+        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
+        found: list[tuple[bytes, int, int, int]] = []
+        for start in range(0, len(hashes), _CHUNK):
+            chunk = hashes[start : start + _CHUNK]
+            found += tx.raw.execute(
+                "SELECT key_hash, timestamp, payload_hash, organization FROM idempotency_keys"
+                f" WHERE key_hash IN ({','.join('?' * len(chunk))})",  # noqa: S608
+                chunk,
+            )
+        return found
+
+    def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
+        """Store keys, given in order; how many were not there."""
+        return int(tx.raw.executemany(_INSERT_KEY, rows).rowcount)
+
+    def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
+        """Store usage rows."""
+        tx.raw.executemany(_INSERT_USAGE, map(values_of, records))
+
+    def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
+        """Add sums to rollup rows, given in order."""
+        tx.raw.executemany(_ADD_ROLLUP, rows)
+
+    def find_ids(
+        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
+        """The ids of those keys that are stored."""
+        matching = " AND ".join(f"{column} = ?" for column in lookup.columns)
+        query = f"SELECT id FROM {lookup.table} WHERE {matching}"  # noqa: S608
+        found = ((key, tx.raw.execute(query, key).fetchone()) for key in keys)
+        return {key: row[0] for key, row in found if row is not None}
+
+    def make_ids(
+        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
+        """The ids of keys, given in order, stored where they were not."""
+        places = ", ".join("?" * len(lookup.columns))
+        insert = f"INSERT INTO {lookup.table} ({', '.join(lookup.columns)}) VALUES ({places})"  # noqa: S608
+        return {key: tx.raw.execute(insert, key).lastrowid for key in keys}

@@ -1,0 +1,176 @@
+"""One open transaction, and the caches that outlive it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from cost_ops.domain.rollups import Dimension, Series
+from cost_ops.interfaces.storage import NewRecord
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+RollupRow = tuple[int, int, int, int, int, int, int, int, int]
+"""cube set, bucket, dimension, series, then the five sums."""
+
+KeyRow = tuple[bytes, int, int, int]
+"""key hash, timestamp_us, payload hash, organisation number."""
+
+
+class Kept(Generic[Key, Value]):
+    """A bounded cache: when the newer half is full, what was not asked for since the last time is forgotten."""
+
+    __slots__ = ("_half", "_new", "_old")
+
+    def __init__(self, capacity: int) -> None:
+        """Hold at most `capacity` entries."""
+        self._half = capacity // 2
+        self._new: dict[Key, Value] = {}
+        self._old: dict[Key, Value] = {}
+
+    def get(self, key: Key) -> Value | None:
+        """The value of a key that is still held."""
+        found = self._new.get(key)
+        if found is None and (found := self._old.get(key)) is not None:
+            self.put(key, found)
+        return found
+
+    def put(self, key: Key, value: Value) -> None:
+        """Hold a value."""
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, {}
+        self._new[key] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._old, self._new = {}, {}
+
+
+class Names:
+    """Committed ids of a database: what it knows under which number."""
+
+    def __init__(self) -> None:
+        self.organizations: Kept[str, int] = Kept(20_000)
+        self.cube_sets: Kept[tuple[str, int, str], int] = Kept(50_000)
+        self.dimensions: Kept[tuple[str, Dimension], int] = Kept(100_000)
+        self.series: Kept[Series, int] = Kept(20_000)
+        self.series_by_id: Kept[int, Series] = Kept(20_000)
+        self.values_by_id: Kept[int, str] = Kept(100_000)
+        self.collations: tuple[str | None, ...] = ()
+
+    def forget(self) -> None:
+        """Another database may be there now."""
+        self.__init__()  # type: ignore[misc]
+
+
+class Ids(Generic[Key]):
+    """Ids as a transaction sees them: the committed ones, and new ones that are published at its end."""
+
+    __slots__ = ("committed", "fresh")
+
+    def __init__(self, committed: Kept[Key, int]) -> None:
+        self.committed = committed
+        self.fresh: dict[Key, int] = {}
+
+    def get(self, key: Key) -> int | None:
+        """The id of a key, if it is known here."""
+        found = self.committed.get(key)
+        return self.fresh.get(key) if found is None else found
+
+    def publish(self) -> None:
+        """Make the new ids known to all."""
+        for key, number in self.fresh.items():
+            self.committed.put(key, number)
+
+
+class Lookup(Protocol):
+    """A table that gives numbers to names: its columns beside `id`, and their types on PostgreSQL."""
+
+    table: str
+    columns: Sequence[str]
+    types: Sequence[str]
+
+
+class Driver(Protocol):
+    """The hot statements of one engine, on the driver's own connection."""
+
+    name: str
+
+    def begin_write(self, tx: Transaction) -> None:
+        """Make sure that the transaction may write and sees what is committed."""
+
+    def lock_costs(self, tx: Transaction, organization: int) -> None:
+        """Let one transaction at a time correct the costs of an organisation."""
+
+    def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
+        """Have somewhere for rows of these instants to go, before any is stored."""
+
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
+        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
+
+    def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
+        """Store keys, given in order; how many were not there."""
+
+    def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
+        """Store usage rows."""
+
+    def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
+        """Add sums to rollup rows, given in order."""
+
+    def find_ids(self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+        """The ids of those keys that are stored."""
+
+    def make_ids(self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+        """The ids of keys, given in order, stored where they were not."""
+
+
+class Transaction:
+    """A connection inside a transaction, with the ids it knows."""
+
+    def __init__(self, connection: Connection, driver: Driver, names: Names) -> None:
+        self.connection = connection
+        self.driver = driver
+        self.names = names
+        self.raw: Any = connection.connection.driver_connection
+        self.organizations = Ids(names.organizations)
+        self.cube_sets = Ids(names.cube_sets)
+        self.dimensions = Ids(names.dimensions)
+        self.series = Ids(names.series)
+        self.at_end: list[Callable[[], None]] = []
+        self.after_commit: list[Callable[[], None]] = []
+        self.writing = False
+
+    @property
+    def postgres(self) -> bool:
+        """Whether this is PostgreSQL."""
+        return self.driver.name == "postgresql"
+
+    def rows(self, statement: Any, parameters: Any = None) -> Sequence[Any]:
+        """All rows of a reading statement."""
+        return self.connection.execute(statement, parameters).all()
+
+    def write(self, statement: Any, parameters: Any = None) -> Any:
+        """Run a writing statement."""
+        self.begin_write()
+        return self.connection.execute(statement, parameters)
+
+    def begin_write(self) -> None:
+        """Make sure that the transaction may write and sees what is committed."""
+        if not self.writing:
+            self.driver.begin_write(self)
+            self.writing = True
+
+    def release(self) -> None:
+        """Give back what was held for the transaction, however it ended."""
+        while self.at_end:
+            self.at_end.pop()()
+
+    def publish(self) -> None:
+        """After the commit: let all know the new ids."""
+        for ids in (self.organizations, self.cube_sets, self.dimensions, self.series):
+            ids.publish()  # type: ignore[attr-defined]
+        for known in self.after_commit:
+            known()
