@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_ops.domain.charging import charge, compile_price
+from cost_ops.domain.charging import charge, charge_by_conditions, compile_price
 from cost_ops.domain.meters import METERS, TOKEN_METERS
 from cost_ops.domain.money import e10_from_decimal, format_e10
 from cost_ops.domain.pricebook import PriceBook
@@ -163,3 +163,29 @@ def test_a_fraction_follows_every_condition_of_its_base() -> None:
     one = Price("openai", "m", "USD", (*GEMINI.rates, *rates(GEMINI.rates[0].to_json(), CACHED_TENTH)[1:]), number=9)
     assert cost(one, {"input_cache_read": 200_000}) == "0.025"
     assert cost(one, {"input_cache_read": 300_000}) == "0.075"
+
+
+TIERED = price(
+    {"meter": "input", "price": "4"},
+    {"meter": "input", "price": "2", "when": {"processing": "batch"}},
+    {"meter": "input", "price": "8", "when": {"context_tokens": {"gte": 1000, "lte": 2000}}},
+    {"meter": "input", "price": "3", "when": {"processing": "batch", "context_tokens": {"gte": 1000, "lte": 2000}}},
+    {"meter": "input_cache_read", "price": "1", "when": {"context_tokens": {"lt": 500}}},
+    {"meter": "output", "price": "9", "when": {"service_tier": "standard"}},
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["input", "input_cache_read", "output", "images"]), st.integers(1, 1500), min_size=1
+    ),
+    st.sampled_from([None, "standard", "flex"]),
+    st.sampled_from([None, "batch"]),
+    st.sampled_from([TIERED, GEMINI, GPT, CLAUDE]),
+)
+def test_the_quick_way_for_ordinary_calls_agrees_with_looking_at_every_condition(
+    found: Any, tier: str | None, processing: str | None, one: Price
+) -> None:
+    compiled = compile_price(one)
+    usage = submission(found, service_tier=tier, processing=processing)
+    assert charge(compiled, usage) == charge_by_conditions(compiled, usage)

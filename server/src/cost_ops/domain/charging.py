@@ -6,12 +6,12 @@ of the lines. A price is compiled once; charging a record is then a few integer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from cost_ops.domain.conditions import ALWAYS, Conditions
+from cost_ops.domain.conditions import ALWAYS, UNBOUNDED, Conditions
 from cost_ops.domain.meters import (
     FALLBACK_CHAINS,
     FREE_WITHOUT_RATE,
@@ -65,6 +65,10 @@ class Stored(NamedTuple):
         return cls(record.quantities, to_us(record.timestamp), record.service_tier, record.processing, record.region)
 
 
+_ORDINARY = Stored({}, 0, None, None, None)
+"""A call with nothing special about it."""
+
+
 class CompiledRate(NamedTuple):
     """A rate as integers: `numerator / denominator` is 1e-10 currency units per single unit."""
 
@@ -94,14 +98,20 @@ class Charge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CompiledPrice:
-    """A price made ready: `simple` has one rate per meter, fallbacks resolved, where no rate has conditions."""
+    """A price made ready.
+
+    `plain` has the rate of each meter, fallbacks resolved, for ordinary calls: no tier, no batch, no region, and a
+    context of at most `plain_most` tokens; None where even those need a closer look. `unconditional`: it holds for all.
+    """
 
     price: Price
     number: int
     currency: str
     is_default: bool
-    simple: dict[str, CompiledRate] | None
     rates: dict[str, tuple[CompiledRate, ...]]
+    plain: dict[str, CompiledRate] | None
+    plain_most: int
+    unconditional: bool
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -110,19 +120,32 @@ def compile_price(price: Price) -> CompiledPrice:
     for rate in _expanded(price.rates):
         by_meter.setdefault(rate.meter, []).append(_compile_rate(rate))
     rates = {meter: tuple(sorted(found, key=lambda r: -r.rate.when.specificity)) for meter, found in by_meter.items()}
-    conditional = not rates.keys().isdisjoint((TOTAL_TOKENS, "requests")) or any(
-        r.when is not None for found in rates.values() for r in found
-    )
-    simple = None
-    if not conditional:
-        simple = {
-            meter: rates[priced][0]
-            for meter, chain in FALLBACK_CHAINS.items()
-            if (priced := next((m for m in chain if m in rates), None)) is not None
-        }
+    conditions = [r.when for found in rates.values() for r in found if r.when is not None]
     return CompiledPrice(
-        price, price.number or 0, price.currency, WILDCARD in (price.provider, price.model_id), simple, rates
+        price,
+        price.number or 0,
+        price.currency,
+        WILDCARD in (price.provider, price.model_id),
+        rates,
+        _plain(rates, conditions),
+        _plain_most(conditions),
+        unconditional=not conditions,
     )
+
+
+def _plain(
+    rates: dict[str, tuple[CompiledRate, ...]], conditions: Sequence[Conditions]
+) -> dict[str, CompiledRate] | None:
+    if TOTAL_TOKENS in rates or "requests" in rates or any(c.time_of_day is not None for c in conditions):
+        return None
+    found = {meter: select_rate(rates, meter, _ORDINARY, 0) for meter in FALLBACK_CHAINS}
+    return {meter: rate for meter, rate in found.items() if rate is not None}
+
+
+def _plain_most(conditions: Sequence[Conditions]) -> int:
+    """The largest context for which every context condition answers as it does for none."""
+    ranges = [c.context_tokens for c in conditions if c.context_tokens is not None]
+    return min((r.least - 1 if r.least > 0 else r.most for r in ranges), default=UNBOUNDED)
 
 
 def _expanded(rates: Sequence[Rate]) -> list[Rate]:
@@ -147,14 +170,14 @@ def _compile_rate(rate: Rate) -> CompiledRate:
 
 def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:
     """The cost of `usage` under a price. A meter without a rate leaves the whole cost unknown, never partly zero."""
-    simple = compiled.simple
-    if simple is None:
-        return _charge_conditional(compiled, usage)
+    plain = compiled.plain
+    if plain is None or not (compiled.unconditional or _is_ordinary(usage, compiled.plain_most)):
+        return charge_by_conditions(compiled, usage)
     lines: list[Line] = []
     total = 0
     missing: list[str] = []
     for meter, quantity in usage.quantities.items():
-        rate = simple.get(meter)
+        rate = plain.get(meter)
         if rate is None:
             if meter not in FREE_WITHOUT_RATE:
                 missing.append(meter)
@@ -163,6 +186,15 @@ def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:
         total += amount
         lines.append(Line(meter, quantity, rate, amount))
     return Charge(None if missing else total, lines, missing)
+
+
+def _is_ordinary(usage: Priceable, plain_most: int) -> bool:
+    return (
+        usage.service_tier is None
+        and usage.processing is None
+        and usage.region is None
+        and (plain_most == UNBOUNDED or context_tokens(usage.quantities) <= plain_most)
+    )
 
 
 def line_amount(quantity: Quantity, rate: CompiledRate) -> int:
@@ -184,16 +216,21 @@ def line_amount(quantity: Quantity, rate: CompiledRate) -> int:
 
 def context_tokens(quantities: Quantities) -> int:
     """The size of the context: all input tokens of the step, cached and written ones included."""
-    return sum(int(q) for m, q in quantities.items() if m in INPUT_METERS)
+    tokens = 0
+    for meter, quantity in quantities.items():
+        if meter in INPUT_METERS:
+            tokens += quantity  # type: ignore[assignment]
+    return tokens
 
 
-def _charge_conditional(compiled: CompiledPrice, usage: Priceable) -> Charge:
+def charge_by_conditions(compiled: CompiledPrice, usage: Priceable) -> Charge:
+    """The same by looking at every condition: what `charge` saves ordinary calls, and must agree with."""
     context = context_tokens(usage.quantities)
     lines: list[Line] = []
     missing: list[str] = []
     pooled: Quantity = 0
     for meter, quantity in usage.quantities.items():
-        rate = select_rate(compiled, meter, usage, context)
+        rate = select_rate(compiled.rates, meter, usage, context)
         if rate is not None:
             lines.append(Line(meter, quantity, rate, line_amount(quantity, rate)))
         elif meter in TOKEN_METERS and TOTAL_TOKENS in compiled.rates:
@@ -201,7 +238,7 @@ def _charge_conditional(compiled: CompiledPrice, usage: Priceable) -> Charge:
         elif meter not in FREE_WITHOUT_RATE:
             missing.append(meter)
     if "requests" in compiled.rates and "requests" not in usage.quantities:
-        one = select_rate(compiled, "requests", usage, context)
+        one = select_rate(compiled.rates, "requests", usage, context)
         if one is not None:
             lines.append(Line("requests", 1, one, line_amount(1, one)))
     if pooled:
@@ -213,10 +250,12 @@ def _charge_conditional(compiled: CompiledPrice, usage: Priceable) -> Charge:
     return Charge(None if missing else sum(line.amount_e10 for line in lines), lines, missing)
 
 
-def select_rate(compiled: CompiledPrice, meter: str, usage: Priceable, context: int) -> CompiledRate | None:
+def select_rate(
+    rates: Mapping[str, Sequence[CompiledRate]], meter: str, usage: Priceable, context: int
+) -> CompiledRate | None:
     """The most specific rate that applies to `meter`, its own or the nearest fallback's."""
     for candidate in FALLBACK_CHAINS[meter]:
-        found = _matching(compiled.rates.get(candidate, ()), usage, context)
+        found = _matching(rates.get(candidate, ()), usage, context)
         if found is not None:
             return found
     return None
