@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import quote
 
@@ -31,14 +30,14 @@ class DurablePostgres:
         self.settings = dict(settings)
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self._socket = Path(mkdtemp(prefix="cost-ops-pg-"))
-        self._own(folder, self._socket)
+        if account := postgres_server._account():
+            os.chown(folder, account.pw_uid, account.pw_gid)
         self._binaries = postgres_server._within_reach(postgres_server.find_binaries(), folder)
 
     @property
     def url(self) -> str:
         """A superuser's URL of the database `postgres`."""
-        return f"postgresql://postgres@/postgres?host={quote(str(self._socket), safe='')}&port=5432"
+        return f"postgresql://postgres@/postgres?host={quote(str(self.folder), safe='')}&port=5432"
 
     @property
     def pid(self) -> int:
@@ -55,7 +54,7 @@ class DurablePostgres:
         settings = [f"--{name}={value}" for name, value in ({"listen_addresses": ""} | self.settings).items()]
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [f"{self._binaries}/postgres", "-D", str(data), "-k", str(self._socket), *settings],
+                [f"{self._binaries}/postgres", "-D", str(data), "-k", str(self.folder), *settings],
                 **self._as_owner(),
                 stdout=output,
                 stderr=output,
@@ -116,12 +115,6 @@ class DurablePostgres:
     def _as_owner(self) -> dict[str, Any]:
         options: dict[str, Any] = postgres_server._as_owner(self.folder)
         return options
-
-    @staticmethod
-    def _own(*folders: Path) -> None:
-        if account := postgres_server._account():
-            for folder in folders:
-                os.chown(folder, account.pw_uid, account.pw_gid)
 
 
 def _parent_of(pid: int) -> int:

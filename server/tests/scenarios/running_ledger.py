@@ -31,7 +31,8 @@ def prepare_ledger(url: str, organization_id: str) -> str:
     application = open_ledger(url)
     try:
         ctx = application.context(OWNER)
-        sync_catalogue(application, ctx, accept=True)
+        if not application.books.current().by_number:
+            sync_catalogue(application, ctx, accept=True)
         return access.create_key(ctx, organization_id, name="load").secret
     finally:
         application.close()

@@ -37,7 +37,7 @@ def new(
     **fields: Any,
 ) -> NewRecord:
     """A priced record; unpriced where `cost` is None."""
-    fields = {
+    chosen: dict[str, Any] = {
         "provider": "openai",
         "model_id": "gpt-4",
         "quantities": {"input": 100, "output": 10},
@@ -46,7 +46,7 @@ def new(
     hashed = None if key is None else key_hash(organization_id, "api", key)
     uid = next(_uids) if hashed is None else uid_of_key(hashed)
     submission = UsageSubmission(
-        organization_id=organization_id, timestamp_us=at, payload_hash=payload, key=key, **fields
+        organization_id=organization_id, timestamp_us=at, payload_hash=payload, key=key, **chosen
     )
     priced = status or ("unpriced" if cost is None else "computed")
     return NewRecord(

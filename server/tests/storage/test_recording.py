@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.storage.builders import NOON, NOW, contribution, new, organize, refs, store
 
 from cost_ops.domain.errors import Conflict, NotFound
 from cost_ops.domain.identity import key_hash, usage_id
@@ -20,6 +19,7 @@ from cost_ops.domain.rates import per_million
 from cost_ops.domain.rollups import fold
 from cost_ops.domain.usage import MAX_TOKENS
 from cost_ops.interfaces.storage import Claim, Lost, Storage
+from tests.storage.builders import NOON, NOW, contribution, new, organize, refs, store
 
 
 def test_a_record_comes_back_as_it_was_stored(storage: Storage) -> None:
@@ -71,7 +71,13 @@ def test_absent_fields_come_back_absent(storage: Storage) -> None:
         found = ledger.usage.get(NOON, stored.uid)
     assert found is not None
     assert (found.status, found.currency, found.cost_e10, found.price_id) == ("unpriced", None, None, None)
-    assert (found.project_id, found.latency_ms, found.estimated, found.tags, found.metadata) == (None, None, False, {}, {})
+    assert (found.project_id, found.latency_ms, found.estimated, found.tags, found.metadata) == (
+        None,
+        None,
+        False,
+        {},
+        {},
+    )
 
 
 _tokens = st.integers(1, MAX_TOKENS)
@@ -198,13 +204,17 @@ def test_recorders_side_by_side_neither_lose_nor_double_anything(storage: Storag
 
 
 def test_what_is_rolled_back_leaves_nothing_behind(storage: Storage) -> None:
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError), storage.recorder() as recorder:
+    def fail_at_the_end() -> None:
+        with storage.recorder() as recorder:
             recorder.add_organizations(["acme"], NOW)
             record = new(key="k", tags={"env": "prod"}, project_id="p")
             recorder.append([record])
             recorder.fold(fold([contribution(record)]))
             raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fail_at_the_end()
     with pytest.raises(NotFound), storage.ledger("acme"):
         pass
     organize(storage, "first", "acme")

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.storage.builders import NOON, NOW, moves, new, organize, store
 
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.errors import Conflict, NotFound
 from cost_ops.domain.periods import DAY_US, HOUR_US, Granularity, TimeRange, buckets, from_us, to_us
 from cost_ops.domain.rollups import CUBES, Cube, Grain, Window, cubes_for, fold, plan
 from cost_ops.interfaces.storage import Correction, Ledger, Storage
+from tests.storage.builders import NOON, NOW, moves, new, organize, store
 
 HOURS, DAYS, MONTHS = CUBES[:3]
 _MARCH = to_us(datetime(2025, 3, 1, tzinfo=UTC))
@@ -83,7 +83,8 @@ _records = st.fixed_dictionaries(
         "project_id": _names,
         "user_id": _names,
         "team_id": _names,
-        "tags": st.none() | st.dictionaries(st.sampled_from(["k", "l'\""]), st.sampled_from(["x", "y", ""]), min_size=1),
+        "tags": st.none()
+        | st.dictionaries(st.sampled_from(["k", "l'\""]), st.sampled_from(["x", "y", ""]), min_size=1),
     }
 )
 _corrections = st.lists(
@@ -94,7 +95,9 @@ _filters = st.builds(
     Filter,
     st.sampled_from(["provider", "model", "project", "user", "team", "status", "currency", "tag:k"]),
     _operators,
-    st.lists(st.sampled_from(["a", "A", "ä%", "%", "openai", "o", "m1", "USD", "unpriced", "x", ""]), min_size=1, max_size=2).map(tuple),
+    st.lists(
+        st.sampled_from(["a", "A", "ä%", "%", "openai", "o", "m1", "USD", "unpriced", "x", ""]), min_size=1, max_size=2
+    ).map(tuple),
 )
 
 
@@ -266,10 +269,15 @@ def test_only_one_of_two_corrections_of_the_same_state_stands(storage: Storage) 
     organize(storage, "acme")
     [stored] = store(storage, [new()])
     wanted = Correction(NOON, stored.uid, "invoiced", "USD", 5, None, "second")
-    with pytest.raises(Conflict), storage.ledger("acme") as slow:
-        assert slow.usage.get(NOON, stored.uid) is not None
-        correct(storage, "acme", 0, 7, "USD")
-        slow.costs.correct([wanted], NOW)
+
+    def correct_what_has_moved_on() -> None:
+        with storage.ledger("acme") as slow:
+            assert slow.usage.get(NOON, stored.uid) is not None
+            correct(storage, "acme", 0, 7, "USD")
+            slow.costs.correct([wanted], NOW)
+
+    with pytest.raises(Conflict):
+        correct_what_has_moved_on()
     with storage.ledger("acme") as ledger:
         found = ledger.usage.get(NOON, stored.uid)
         assert found is not None

@@ -18,6 +18,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 _IN_A_THREAD_FROM = 32 * 1024
+MAX_DEPTH = 40
+"""Objects and lists inside each other: deeper ones would exhaust the stack of whoever prints them."""
+
 _MAX_ZSTD_WINDOW = 8 * 1024 * 1024
 _MEDIA = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded", b"application/x-ndjson"})
 
@@ -111,15 +114,22 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 
 
 def _unzstd(packed: bytes, limit: int) -> bytes:
+    """Twice over: the reader stops at the limit but takes a torn end for the end; the second knows its end."""
     unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
+    parts: list[bytes] = []
     try:
         with unpacker.stream_reader(io.BytesIO(packed), read_across_frames=True) as reader:
-            body: bytes = reader.read(limit + 1)
+            if len(reader.read(limit + 1)) > limit:
+                raise _too_large(limit)
+        while packed:
+            frame = unpacker.decompressobj()
+            parts.append(frame.decompress(packed))
+            if not frame.eof:
+                _not_unpackable("zstd")
+            packed = frame.unused_data
     except zstandard.ZstdError:
         _not_unpackable("zstd")
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+    return b"".join(parts)
 
 
 def _not_unpackable(encoding: str) -> NoReturn:
@@ -131,7 +141,7 @@ def parse_json(body: bytes) -> Any:
     if not body.strip():
         raise invalid("", "empty_body", "the body is empty; send a JSON object")
     try:
-        return DECODER.decode(body.decode("utf-8"))
+        value = DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise invalid("", "invalid_encoding", f"the body is not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
@@ -141,3 +151,15 @@ def parse_json(body: bytes) -> Any:
         raise invalid("", "too_deep", "the body is nested too deeply") from error
     except ValueError as error:
         raise invalid("", "invalid_json", f"the body is not valid JSON: {str(error)[:120]}") from error
+    if deeper_than(value, MAX_DEPTH):
+        raise invalid("", "too_deep", "the body is nested too deeply")
+    return value
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether containers are nested more than `levels` deep."""
+    if isinstance(value, Mapping):
+        return levels == 0 or any(deeper_than(v, levels - 1) for v in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(deeper_than(v, levels - 1) for v in value)
+    return False

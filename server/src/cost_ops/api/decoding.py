@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from cost_ops.api.bodies import parse_json
-from cost_ops.api.schemas.usage import DECIMAL_FIELDS, SubmittedRecord
+from cost_ops.api.bodies import deeper_than, parse_json
+from cost_ops.api.schemas.submitted import DECIMAL_FIELDS, SubmittedRecord
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
@@ -40,7 +40,7 @@ def read_record(raw: bytes | msgspec.Raw, intake: Intake) -> UsageSubmission:
         return read_value(parse_json(bytes(raw)), intake)
     if sent.reported_cost is not None or any(getattr(sent, name) is not None for name in _EXACT_FIELDS):
         return read_value(parse_json(bytes(raw)), intake)
-    if sent.metadata is not None and _deeper_than(sent.metadata, MAX_DEPTH):
+    if sent.metadata is not None and deeper_than(sent.metadata, MAX_DEPTH):
         raise InvalidInput([_too_deep()])
     return build(sent, intake)
 
@@ -49,7 +49,7 @@ def read_value(item: Any, intake: Intake) -> UsageSubmission:
     """The same from plain values, as `parse_json` gives them."""
     problems: list[Problem] = []
     if isinstance(item, Mapping):
-        if _deeper_than(item, MAX_DEPTH):
+        if deeper_than(item, MAX_DEPTH):
             raise InvalidInput([_too_deep()])
         item = {k: _with_floats(v) if k in ("tags", "metadata") else v for k, v in item.items()}
     sent, problems = read_fields(item)
@@ -60,15 +60,6 @@ def read_value(item: Any, intake: Intake) -> UsageSubmission:
 
 def _too_deep() -> Problem:
     return Problem("metadata", "too_deep", f"objects and lists may be nested {MAX_DEPTH} deep at most")
-
-
-def _deeper_than(value: Any, levels: int) -> bool:
-    """Whether containers are nested more than `levels` deep."""
-    if isinstance(value, Mapping):
-        return levels == 0 or any(_deeper_than(v, levels - 1) for v in value.values())
-    if isinstance(value, list):
-        return levels == 0 or any(_deeper_than(v, levels - 1) for v in value)
-    return False
 
 
 def _with_floats(value: Any) -> Any:

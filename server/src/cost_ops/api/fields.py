@@ -54,6 +54,9 @@ class Fields:
         if not isinstance(value, str):
             self.add(name, "invalid_type", f"{name} must be a text")
             return None
+        if not value.strip():
+            self.add(name, "empty", f"{name} must not be empty")
+            return None
         if fault := text_fault(value):
             self.add(name, fault[0], f"{name} {fault[1]}")
             return None

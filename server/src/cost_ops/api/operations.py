@@ -13,7 +13,7 @@ from cost_ops.api.parameters import Given, Parameter
 from cost_ops.api.parameters_known import MONEY
 from cost_ops.api.process import Process
 from cost_ops.bootstrap import Application
-from cost_ops.domain.access import Principal
+from cost_ops.domain.access import ADMIN, Principal
 from cost_ops.domain.errors import invalid
 from cost_ops.interfaces.context import Context
 
@@ -120,7 +120,7 @@ class Routes:
         """Declare a route: `methods` is one or several words. Standard errors are added by what the route does."""
 
         def declare(handler: Handler) -> Handler:
-            money = (MONEY,) if permission is not None else ()
+            money = (MONEY,) if permission not in (None, ADMIN) else ()
             self.operations.append(
                 Operation(
                     methods=tuple(methods.split()),

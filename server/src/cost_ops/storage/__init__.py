@@ -29,21 +29,19 @@ def open_storage(
     """
     address = parse_url(url)
     if address.engine == "sqlite":
-        from cost_ops.storage.sqlite import SqliteStorage  # noqa: PLC0415 (a driver is imported when used)
+        from cost_ops.storage.sqlite import SqliteStorage
 
         return SqliteStorage(address.target, pool_size=pool_size, timeout_seconds=timeout_seconds)
-    from cost_ops.storage.postgres import PostgresStorage  # noqa: PLC0415
+    from cost_ops.storage.postgres import PostgresStorage
 
-    return PostgresStorage(
-        address.target, pool_size=pool_size, timeout_seconds=timeout_seconds, pgbouncer=pgbouncer
-    )
+    return PostgresStorage(address.target, pool_size=pool_size, timeout_seconds=timeout_seconds, pgbouncer=pgbouncer)
 
 
 def migrate(url: str, to: str = "head") -> str:
-    """Bring the schema at `url` to a revision (`head`, `base` or an id), creating the database file where there is none.
+    """Bring the schema at `url` to a revision (`head`, `base` or an id), creating a database file where there is none.
 
     Returns the revision it is at now. Raises InvalidInput, Unavailable.
     """
-    from cost_ops.storage.migrating import migrate_address  # noqa: PLC0415
+    from cost_ops.storage.migrating import migrate_address
 
     return migrate_address(parse_url(url), to)

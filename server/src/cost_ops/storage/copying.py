@@ -44,78 +44,16 @@ def _json(value: str | None) -> bytes:
 
 def binary_row(values: tuple[Any, ...]) -> bytes:
     """One row, its values in the order of `rows.COLUMNS`."""
-    (
-        timestamp_us,
-        uid,
-        received_us,
-        input_tokens,
-        output_tokens,
-        cost,
-        cached,
-        written,
-        reasoning,
-        reported,
-        price,
-        latency,
-        status,
-        flags,
-        organization,
-        provider,
-        model,
-        currency,
-        project,
-        user,
-        team,
-        session,
-        api_key,
-        tier,
-        processing,
-        region,
-        tags,
-        metadata,
-        meters,
-    ) = values
-    return b"".join(
-        (
-            _head(
-                _FIELDS,
-                8,
-                timestamp_us - _EPOCH_2000_US,
-                8,
-                uid,
-                8,
-                received_us - _EPOCH_2000_US,
-                8,
-                input_tokens,
-                8,
-                output_tokens,
-            ),
-            _NULL if cost is None else _long(8, cost),
-            _NULL if cached is None else _long(8, cached),
-            _NULL if written is None else _long(8, written),
-            _NULL if reasoning is None else _long(8, reasoning),
-            _NULL if reported is None else _long(8, reported),
-            _NULL if price is None else _int(4, price),
-            _NULL if latency is None else _int(4, latency),
-            _short(2, status),
-            _NULL if flags is None else _short(2, flags),
-            _name(organization),
-            _name(provider),
-            _name(model),
-            _name(currency),
-            _name(project),
-            _text(user),
-            _text(team),
-            _text(session),
-            _text(api_key),
-            _text(tier),
-            _text(processing),
-            _text(region),
-            _json(tags),
-            _json(metadata),
-            _json(meters),
-        )
-    )
+    timestamp_us, uid, received_us, sent, received = values[:5]
+    made, taken = timestamp_us - _EPOCH_2000_US, received_us - _EPOCH_2000_US
+    fields = [_head(_FIELDS, 8, made, 8, uid, 8, taken, 8, sent, 8, received)]
+    fields += [_NULL if value is None else _long(8, value) for value in values[5:10]]
+    fields += [_NULL if value is None else _int(4, value) for value in values[10:12]]
+    fields += [_NULL if value is None else _short(2, value) for value in values[12:14]]
+    fields += map(_name, values[14:19])
+    fields += map(_text, values[19:26])
+    fields += map(_json, values[26:])
+    return b"".join(fields)
 
 
 def binary_rows(rows: Iterable[tuple[Any, ...]]) -> bytes:

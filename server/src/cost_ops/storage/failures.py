@@ -52,7 +52,10 @@ _SQLITE_CIRCUMSTANCES = (
     ("locked", "the database is busy: another process holds its write lock; try again"),
     ("busy", "the database is busy: another process holds its write lock; try again"),
     ("full", "the disk that holds the database is full; free some space"),
-    ("unable to open", "there is no database file at {path} that can be opened; run `cost-ops init`, or set [database] url"),
+    (
+        "unable to open",
+        "there is no database file at {path} that can be opened; run `cost-ops init`, or set [database] url",
+    ),
     ("no such table", MIGRATE),
     ("no such column", MIGRATE),
     ("readonly", "the database file {path} cannot be written; check its owner and permissions"),

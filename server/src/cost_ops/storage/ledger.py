@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cost_ops.domain.access import Organization
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
+from cost_ops.interfaces.storage import ApiKeyRepository, CostRepository, PriceRepository, UsageRepository
 from cost_ops.storage.sql import organizations, prices, projects
 from cost_ops.storage.sql.api_keys import StoredApiKeys
 from cost_ops.storage.sql.costs import StoredCosts
@@ -22,10 +23,11 @@ class StoredLedger:
         self._tx = tx
         self._number = number
         self.organization_id = organization_id
-        self.usage = StoredUsage(tx, organization_id, number)
-        self.costs = StoredCosts(tx, organization_id, number, self.usage)
-        self.prices = StoredPrices(tx, organization_id)
-        self.api_keys = StoredApiKeys(tx, organization_id)
+        usage = StoredUsage(tx, organization_id, number)
+        self.usage: UsageRepository = usage
+        self.costs: CostRepository = StoredCosts(tx, organization_id, number, usage)
+        self.prices: PriceRepository = StoredPrices(tx, organization_id)
+        self.api_keys: ApiKeyRepository = StoredApiKeys(tx, organization_id)
 
     def project_ids(self) -> list[str]:
         """The projects seen so far."""
@@ -37,8 +39,8 @@ class StoredInstallation:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self.prices = StoredPrices(tx, None)
-        self.api_keys = StoredApiKeys(tx, None)
+        self.prices: PriceRepository = StoredPrices(tx, None)
+        self.api_keys: ApiKeyRepository = StoredApiKeys(tx, None)
 
     def organizations(self) -> list[Organization]:
         """All organisations by id."""

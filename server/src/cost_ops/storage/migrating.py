@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from cost_ops.domain.errors import invalid
 from cost_ops.storage.address import Address
-from cost_ops.storage.failures import translated
+from cost_ops.storage.failures import sqlite_explainer, translated
 from cost_ops.storage.revision import SCHEMA_HEAD
 
 _ADVISORY_LOCK = 4_731_002
@@ -19,13 +19,13 @@ def migrate_address(address: Address, to: str) -> str:
     if to not in ("head", "base", SCHEMA_HEAD):
         raise invalid("to", "unknown_revision", f"no schema revision {to[:40]!r}; known are {SCHEMA_HEAD}, head, base")
     if address.engine == "sqlite":
-        from cost_ops.storage import sqlite  # noqa: PLC0415 (a driver is imported when used)
+        from cost_ops.storage import sqlite_connection
 
-        engine, explain = sqlite.migration_engine(address.target), sqlite.sqlite_explainer(address.target)
+        engine, explain = sqlite_connection.migration_engine(address.target), sqlite_explainer(address.target)
     else:
-        from cost_ops.storage import postgres  # noqa: PLC0415
+        from cost_ops.storage import postgres_connection
 
-        engine, explain = postgres.migration_engine(address.target), postgres.explain
+        engine, explain = postgres_connection.migration_engine(address.target), postgres_connection.explain
     try:
         with translated(explain), engine.begin() as connection:
             if address.engine == "postgresql":
@@ -37,8 +37,8 @@ def migrate_address(address: Address, to: str) -> str:
 
 
 def _run(connection: Connection, to: str) -> None:
-    from alembic import command  # noqa: PLC0415 (a tenth of a second that only a migration pays)
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))

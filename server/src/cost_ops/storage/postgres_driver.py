@@ -14,7 +14,7 @@ from cost_ops.storage.arrays import int4_array, int8_array
 from cost_ops.storage.copying import binary_rows
 from cost_ops.storage.partitions import Partitions
 from cost_ops.storage.rows import COLUMNS, values_of
-from cost_ops.storage.transaction import KeyRow, Lookup, RollupRow, Transaction
+from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transaction
 
 _COPY_USAGE = f"COPY usage_records ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _CLAIMS = """
@@ -89,7 +89,7 @@ class PostgresDriver:
         tx.raw.execute(_ADD_ROLLUPS, [*map(int4_array, columns[:4]), *map(int8_array, columns[4:])])
 
     def find_ids(
-        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
     ) -> dict[tuple[Any, ...], int]:
         """The ids of those keys that are stored."""
         columns = ", ".join(lookup.columns)
@@ -100,7 +100,7 @@ class PostgresDriver:
         return _ids(tx, query, keys)
 
     def make_ids(
-        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
     ) -> dict[tuple[Any, ...], int]:
         """The ids of keys, given in order, stored where they were not: another replica may have been faster."""
         columns = ", ".join(lookup.columns)
@@ -118,7 +118,7 @@ def _ids(tx: Transaction, query: str, keys: Sequence[tuple[Any, ...]]) -> dict[t
     return {row[1:]: row[0] for row in tx.raw.execute(query, arrays).fetchall()}
 
 
-def _places(lookup: Lookup) -> str:
+def _places(lookup: NameTable) -> str:
     return ", ".join(f"%s::{name}[]" for name in lookup.types)
 
 

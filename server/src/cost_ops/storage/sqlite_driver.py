@@ -9,11 +9,9 @@ from typing import Any
 from cost_ops.domain.errors import Unavailable
 from cost_ops.interfaces.storage import NewRecord
 from cost_ops.storage.rows import COLUMNS, values_of
-from cost_ops.storage.transaction import KeyRow, Lookup, RollupRow, Transaction
+from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transaction
 
-_INSERT_USAGE = (
-    f"INSERT INTO usage_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-)
+_INSERT_USAGE = f"INSERT INTO usage_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _INSERT_KEY = (
     "INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization) VALUES (?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -29,6 +27,7 @@ ON CONFLICT DO UPDATE SET
     cached_tokens = cached_tokens + excluded.cached_tokens,
     cost_e10 = cost_e10 + excluded.cost_e10
 """
+_CLAIMS = "SELECT key_hash, timestamp, payload_hash, organization FROM idempotency_keys WHERE key_hash"
 _CHUNK = 500
 
 
@@ -61,11 +60,7 @@ class SqliteDriver:
         found: list[tuple[bytes, int, int, int]] = []
         for start in range(0, len(hashes), _CHUNK):
             chunk = hashes[start : start + _CHUNK]
-            found += tx.raw.execute(
-                "SELECT key_hash, timestamp, payload_hash, organization FROM idempotency_keys"
-                f" WHERE key_hash IN ({','.join('?' * len(chunk))})",  # noqa: S608
-                chunk,
-            )
+            found += tx.raw.execute(f"{_CLAIMS} IN ({','.join('?' * len(chunk))})", chunk)
         return found
 
     def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
@@ -81,7 +76,7 @@ class SqliteDriver:
         tx.raw.executemany(_ADD_ROLLUP, rows)
 
     def find_ids(
-        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
     ) -> dict[tuple[Any, ...], int]:
         """The ids of those keys that are stored."""
         matching = " AND ".join(f"{column} = ?" for column in lookup.columns)
@@ -90,7 +85,7 @@ class SqliteDriver:
         return {key: row[0] for key, row in found if row is not None}
 
     def make_ids(
-        self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
     ) -> dict[tuple[Any, ...], int]:
         """The ids of keys, given in order, stored where they were not."""
         places = ", ".join("?" * len(lookup.columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -86,12 +87,13 @@ class Ids(Generic[Key]):
             self.committed.put(key, number)
 
 
-class Lookup(Protocol):
+@dataclass(frozen=True, slots=True)
+class NameTable:
     """A table that gives numbers to names: its columns beside `id`, and their types on PostgreSQL."""
 
     table: str
-    columns: Sequence[str]
-    types: Sequence[str]
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
 
 
 class Driver(Protocol):
@@ -120,10 +122,14 @@ class Driver(Protocol):
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""
 
-    def find_ids(self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+    def find_ids(
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
         """The ids of those keys that are stored."""
 
-    def make_ids(self, tx: Transaction, lookup: Lookup, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+    def make_ids(
+        self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], int]:
         """The ids of keys, given in order, stored where they were not."""
 
 
@@ -171,6 +177,6 @@ class Transaction:
     def publish(self) -> None:
         """After the commit: let all know the new ids."""
         for ids in (self.organizations, self.cube_sets, self.dimensions, self.series):
-            ids.publish()  # type: ignore[attr-defined]
+            ids.publish()
         for known in self.after_commit:
             known()

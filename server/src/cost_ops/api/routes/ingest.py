@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cost_ops.api.operations import BodyOf, Operation, Routes, standard_errors
 from cost_ops.api.parameters_known import ATOMIC, MONEY
-from cost_ops.api.schemas.usage import BatchAnswer, SubmittedRecord, UsageAnswer
+from cost_ops.api.schemas.submitted import SubmittedRecord
+from cost_ops.api.schemas.usage import BatchAnswer, UsageAnswer
 
 routes = Routes("Usage")
 ONE_PATH, BATCH_PATH = "/api/v1/usage", "/api/v1/usage/batch"

@@ -85,9 +85,13 @@ def organization_view(organization: Organization) -> OrganizationView:
     return OrganizationView(identity, identity, organization.name, organization.created_at)
 
 
-_PERMISSION_LIST: Mapping[str, Any] = {"type": "array", "items": {"type": "string", "enum": list(PERMISSIONS)}}
+_PERMISSION_LIST: Mapping[str, Any] = {
+    "type": ["array", "null"],
+    "items": {"type": "string", "enum": list(PERMISSIONS)},
+}
 _NAME: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256, "examples": ["production"]}
-_WHEN: Mapping[str, Any] = {"type": "string", "format": "date-time"}
+_OTHER_NAME: Mapping[str, Any] = {**_NAME, "type": ["string", "null"]}
+_WHEN: Mapping[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _ORGANIZATION: Mapping[str, Any] = {
     "type": "string",
     "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
@@ -100,8 +104,12 @@ NEW_KEY: Mapping[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "name": _NAME,
-        "organization_id": {**_ORGANIZATION, "description": "required, but for kind admin"},
-        "kind": {"type": "string", "enum": ["live", "test", "admin"], "default": "live"},
+        "organization_id": {
+            **_ORGANIZATION,
+            "type": ["string", "null"],
+            "description": "required, but for kind admin",
+        },
+        "kind": {"type": ["string", "null"], "enum": ["live", "test", "admin", None], "default": "live"},
         "permissions": {**_PERMISSION_LIST, "description": "none given: all of the organisation's"},
         "expires_at": _WHEN,
     },
@@ -110,7 +118,7 @@ CHANGED_KEY: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "name": _NAME,
+        "name": _OTHER_NAME,
         "add_permissions": _PERMISSION_LIST,
         "remove_permissions": _PERMISSION_LIST,
         "expires_at": _WHEN,
@@ -120,5 +128,5 @@ NEW_ORGANIZATION: Mapping[str, Any] = {
     "type": "object",
     "required": ["organization_id"],
     "additionalProperties": False,
-    "properties": {"organization_id": _ORGANIZATION, "name": _NAME},
+    "properties": {"organization_id": _ORGANIZATION, "name": _OTHER_NAME},
 }

@@ -187,7 +187,7 @@ def unpriced_view(organization_id: str, model: UnpricedModel) -> UnpricedView:
     )
 
 
-_AMOUNT: Mapping[str, Any] = {"type": ["number", "string"], "minimum": 0, "examples": [0.01]}
+_AMOUNT: Mapping[str, Any] = {"type": ["number", "string", "null"], "minimum": 0, "examples": [0.01]}
 NEW_PRICE: Mapping[str, Any] = {
     "type": "object",
     "description": "Give prices per 1,000 tokens, or per million, or full `rates`.",
@@ -200,10 +200,10 @@ NEW_PRICE: Mapping[str, Any] = {
             "type": ["string", "null"],
             "description": "whose price it is; with an admin key none means the installation's",
         },
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "default": "USD"},
+        "currency": {"type": ["string", "null"], "pattern": "^[A-Z]{3}$", "default": "USD"},
         "effective_date": {"type": ["string", "null"], "format": "date-time"},
         "end_date": {"type": ["string", "null"], "format": "date-time"},
-        "source": {"type": "string", "maxLength": 256},
+        "source": {"type": ["string", "null"], "minLength": 1, "maxLength": 256},
         **{f"{prefix}_price_{unit}": _AMOUNT for prefix in FLAT_METERS for unit in ("per_1k", "per_million")},
         "cached_input_fraction": _AMOUNT,
         "request_price": _AMOUNT,

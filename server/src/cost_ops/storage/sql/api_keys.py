@@ -44,9 +44,7 @@ class StoredApiKeys:
     def update(self, key: ApiKey) -> None:
         """Replace name, permissions, expiry and revocation of a stored key. Raises NotFound."""
         new = {name: _values(key)[name] for name in ("name", "permissions", "expires_at", "revoked_at")}
-        done = self._tx.write(
-            update(api_keys).where(self._visible(), api_keys.c.key_id == key.key_id).values(new)
-        )
+        done = self._tx.write(update(api_keys).where(self._visible(), api_keys.c.key_id == key.key_id).values(new))
         if done.rowcount == 0:
             raise NotFound(f"No API key {key.key_id!r}")
 

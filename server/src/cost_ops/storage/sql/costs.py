@@ -35,7 +35,9 @@ class StoredCosts:
         self, cube: Cube, windows: Sequence[Window], dimensions: Sequence[str], filters: Sequence[Filter]
     ) -> Iterable[SummedRow]:
         """Sums from rollups: one row per slot, values of `dimensions`, currency and status."""
-        return cube_sums.sums(self._tx, self._organization_id, self._number, cube, windows, dimensions, filters)
+        return cube_sums.sums(
+            self._tx, self._organization_id, self._number, cube, windows, dimensions=dimensions, filters=filters
+        )
 
     def sum_records(
         self, windows: Sequence[Window], dimensions: Sequence[str], filters: Sequence[Filter]
@@ -56,8 +58,8 @@ class StoredCosts:
     def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
         """Append superseding cost rows.
 
-        Raises Conflict where a record was corrected by someone else since this transaction read it, NotFound where there
-        is no such record.
+        Raises Conflict where a record was corrected by someone else since this transaction read it, NotFound where
+        there is no such record.
         """
         if not corrections:
             return
@@ -83,7 +85,7 @@ class StoredCosts:
         tx.write(insert(cost_records), rows)
 
     def _next_version(self, correction: Correction) -> int:
-        """One more than what this transaction has seen of the record, so that nobody else's correction is passed over."""
+        """One more than this transaction has seen of the record, so that nobody else's correction is passed over."""
         place = (correction.timestamp_us, correction.uid)
         versions = self._usage.versions
         if place not in versions and self._usage.get(*place) is None:

@@ -30,6 +30,7 @@ def sums(
     organization: int,
     cube: Cube,
     windows: Sequence[Window],
+    *,
     dimensions: Sequence[str],
     filters: Sequence[Filter],
 ) -> Sequence[SummedRow]:
@@ -72,9 +73,7 @@ def _apart(cube: Cube, dimensions: Sequence[str]) -> list[str] | None:
     return [*(column for name, column in wanted.items() if name in dimensions), "currency", "status"]
 
 
-def _wanted(
-    tx: Transaction, organization: int, cube: Cube, tag: str, filters: Sequence[Filter]
-) -> list[str] | None:
+def _wanted(tx: Transaction, organization: int, cube: Cube, tag: str, filters: Sequence[Filter]) -> list[str] | None:
     """Conditions on numbers that stand for the filters; None where nothing can pass."""
     wanted: list[str] = []
     on_series = [f for f in filters if f.dimension in _OF_SERIES]
@@ -82,7 +81,7 @@ def _wanted(
     if on_series:
         s = cost_series.c
         rows = tx.rows(select(s.id, s.provider, s.model_id, s.currency, s.status))
-        everything = ((row[0], Series(*row[1:4], STATUS_NAME[row[4]])) for row in rows)
+        everything = ((row[0], Series(row[1], row[2], row[3], STATUS_NAME[row[4]])) for row in rows)
         passed = [
             number
             for number, series in everything
@@ -97,11 +96,7 @@ def _wanted(
         if exact:
             of_kind = of_kind.where(d.value.in_(exact))
         absent = None if kind != "tag" else ""
-        passed = [
-            number
-            for number, value in tx.rows(of_kind)
-            if all(f.matches(value or absent) for f in on_values)
-        ]
+        passed = [number for number, value in tx.rows(of_kind) if all(f.matches(value or absent) for f in on_values)]
         wanted.append(_among("dimension", passed))
     return None if "" in wanted else wanted
 

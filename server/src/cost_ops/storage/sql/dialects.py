@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, FromClause, column, func, select, text, values
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Table,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+from cost_ops.domain.periods import format_instant, from_us
+from cost_ops.storage.tables import Instant
 from cost_ops.storage.transaction import Transaction
 
 
 def value_table(
-    tx: Transaction, name: str, columns: Mapping[str, TypeEngine[Any]], rows: Sequence[tuple[Any, ...]]
+    tx: Transaction, name: str, columns: Mapping[str, TypeEngine[Any]], rows: Sequence[Sequence[int]]
 ) -> FromClause:
-    """A table made of values, inside a statement."""
-    table = values(*(column(label, kind) for label, kind in columns.items()), name=name).data(rows)
-    return table if tx.postgres else table.cte(name)
+    """A table made of whole numbers and instants, inside a statement that is the same for any number of rows."""
+    named = [column(label, kind) for label, kind in columns.items()]
+    if not tx.postgres:
+        each = func.json_each(json.dumps(rows)).table_valued("value")
+        parts = [
+            type_coerce(func.json_extract(each.c.value, f"$[{place}]"), c.type).label(c.name)
+            for place, c in enumerate(named)
+        ]
+        return select(*parts).subquery(name)
+    arrays = [
+        cast(literal(_array(values, kind)), ARRAY(kind))
+        for values, kind in zip(zip(*rows, strict=True), columns.values(), strict=True)
+    ]
+    return func.unnest(*arrays).table_valued(*named).render_derived(name)
+
+
+def _array(values: Sequence[int], kind: TypeEngine[Any]) -> str:
+    """An array as PostgreSQL reads it."""
+    texts = map(format_instant, map(from_us, values)) if isinstance(kind, Instant) else map(str, values)
+    return "{" + ",".join(texts) + "}"
 
 
 def insert_or_ignore(tx: Transaction, table: Table) -> Any:

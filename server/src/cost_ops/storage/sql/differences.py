@@ -73,9 +73,7 @@ def _contributions(tx: Transaction, organization_id: str) -> Iterator[Contributi
     for row in _records(tx, organization_id):
         series = Series(row.provider, row.model_id, row.currency_ or "", STATUS_NAME[row.status_])
         measures = Measures(1, row.input_tokens, row.output_tokens, row.cached_tokens or 0, row.cost_ or 0)
-        yield Contribution(
-            organization_id, row.timestamp, series, measures, row.project_id, row.user_id, row.tags
-        )
+        yield Contribution(organization_id, row.timestamp, series, measures, row.project_id, row.user_id, row.tags)
 
 
 def _records(tx: Transaction, organization_id: str) -> Iterator[Any]:
@@ -197,9 +195,7 @@ ORDER BY m, dimension, series LIMIT {most}
 
 
 def _differences_of_months(tx: Transaction, organization: int, fine: int, coarse: int) -> Iterator[str]:
-    query = _MONTHS.format(
-        month=expressions(tx)["month"], number=organization, fine=fine, coarse=coarse, most=MOST
-    )
+    query = _MONTHS.format(month=expressions(tx)["month"], number=organization, fine=fine, coarse=coarse, most=MOST)
     cube = CUBE_OF_CODE[coarse]
     for month, dimension, series, requests in tx.rows(text(query)):
         yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, or_
+from sqlalchemy import ColumnElement, false, or_
 
 from cost_ops.domain.costs import Filter
 from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -11,25 +10,14 @@ from sqlalchemy import select
 from cost_ops.domain.rollups import Dimension, Series
 from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME
 from cost_ops.storage.tables import cost_series, dimension_values
-from cost_ops.storage.transaction import Ids, Transaction
+from cost_ops.storage.transaction import Ids, NameTable, Transaction
 
 Key = TypeVar("Key")
 _CHUNK = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class NameTable:
-    """A table that gives numbers to names: its columns beside `id`, and their types on PostgreSQL."""
-
-    table: str
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-
-
 CUBE_SETS = NameTable("cube_sets", ("organization", "cube", "name"), ("int4", "int4", "text"))
-DIMENSIONS = NameTable(
-    "dimension_values", ("organization", "kind", "name", "value"), ("int4", "text", "text", "text")
-)
+DIMENSIONS = NameTable("dimension_values", ("organization", "kind", "name", "value"), ("int4", "text", "text", "text"))
 SERIES = NameTable("cost_series", ("provider", "model_id", "currency", "status"), ("text", "text", "text", "int2"))
 
 
@@ -63,7 +51,9 @@ def know_series(tx: Transaction, keys: Collection[Series]) -> dict[Series, int]:
     return _know(tx, SERIES, tx.series, {key: (*key[:3], STATUS_CODE[key.status]) for key in keys})
 
 
-def _know(tx: Transaction, table: NameTable, ids: Ids[Key], columns_of: Mapping[Key, tuple[Any, ...]]) -> dict[Key, int]:
+def _know(
+    tx: Transaction, table: NameTable, ids: Ids[Key], columns_of: Mapping[Key, tuple[Any, ...]]
+) -> dict[Key, int]:
     """Find or make the ids of keys, in sorted order so that replicas do not wait for each other in circles."""
     wanted = sorted(columns_of.values())
     if not wanted:

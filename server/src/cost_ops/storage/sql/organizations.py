@@ -33,7 +33,7 @@ def numbers_of(tx: Transaction, ids: Iterable[str]) -> dict[str, int]:
             found[organization_id] = number
     if unknown:
         rows = tx.rows(_numbers.where(organizations.c.organization_id.in_(unknown)))
-        new = {organization_id: number for organization_id, number in rows}
+        new = {row[0]: row[1] for row in rows}
         tx.organizations.fresh.update(new)
         found |= new
     return found
@@ -44,9 +44,10 @@ def ids_of(tx: Transaction, numbers: Iterable[int]) -> dict[int, str]:
     wanted = list(numbers)
     if not wanted:
         return {}
-    return {number: organization_id for organization_id, number in tx.rows(
-        _numbers.where(organizations.c.number.in_(wanted))
-    )}
+    return {
+        number: organization_id
+        for organization_id, number in tx.rows(_numbers.where(organizations.c.number.in_(wanted)))
+    }
 
 
 def add(tx: Transaction, names: Mapping[str, str], now: datetime) -> None:

@@ -101,7 +101,7 @@ class StoredPrices:
         }
 
     def get_or_add(self, price: Price, now: datetime) -> Price:
-        """The first price with this layer, provider and model; stored now, and the version bumped, where there is none."""
+        """The first price with this layer, provider and model; this one, and a new version, where there is none."""
         stored = self.timeline(price.layer, price.provider, price.model_id)
         if not stored:
             if self._tx.write(insert_or_ignore(self._tx, prices).values(self._values(price, now))).rowcount:

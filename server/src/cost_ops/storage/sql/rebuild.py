@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 
 from cost_ops.storage.sql.dialects import expressions
+from cost_ops.storage.tables import cube_sets, rollups
 from cost_ops.storage.transaction import Transaction
 
 _CURRENT = """
@@ -73,8 +74,10 @@ def rebuild(tx: Transaction, organization_id: str, organization: int) -> None:
     if tx.postgres:
         _run(tx, "SET LOCAL statement_timeout = 0")
         _run(tx, "LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
-    mine = f"cube_set IN (SELECT id FROM cube_sets WHERE organization = {organization})"
-    _run(tx, f"DELETE FROM rollups WHERE {mine}")  # noqa: S608
+    mine = delete(rollups).where(
+        rollups.c.cube_set.in_(select(cube_sets.c.id).where(cube_sets.c.organization == organization))
+    )
+    tx.write(mine)
     bound = {"organization_id": organization_id}
     for statement in (*_NAMES, *_cube_sets(), *map(_from_records, _FINEST)):
         _run(tx, statement.format(**words), bound)
@@ -98,7 +101,10 @@ def _run(tx: Transaction, statement: str, bound: dict[str, Any] | None = None) -
 def _cube_sets() -> list[str]:
     insert = "INSERT INTO cube_sets (organization, cube, name) "
     untagged = ", ".join(f"({{number}}, {cube}, '')" for cube in range(1, 8))
-    of_tags = "SELECT DISTINCT organization, {cube}, name FROM dimension_values WHERE organization = {{number}} AND kind = 'tag'"
+    of_tags = (
+        "SELECT DISTINCT organization, {cube}, name FROM dimension_values"
+        " WHERE organization = {{number}} AND kind = 'tag'"
+    )
     return [
         insert + f"VALUES {untagged} ON CONFLICT DO NOTHING",
         *(insert + of_tags.format(cube=cube) + " ON CONFLICT DO NOTHING" for cube in (8, 9)),

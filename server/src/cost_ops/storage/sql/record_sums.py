@@ -17,7 +17,7 @@ from cost_ops.storage.tables import Instant, usage_records
 from cost_ops.storage.transaction import Transaction
 
 u = usage_records.c
-_CHUNK = 500
+_CHUNK = 5_000
 
 
 def sums(
@@ -35,9 +35,7 @@ def sums(
             _summed(tx, organization_id, chunk, dimensions, filters)
         ):
             status = STATUS_NAME[code]
-            named = tuple(
-                status if name == "status" else value for name, value in zip(dimensions, values, strict=True)
-            )
+            named = tuple(status if name == "status" else value for name, value in zip(dimensions, values, strict=True))
             measures = Measures(requests, int(sent), int(received), int(cached), int(cost))
             row = SummedRow(slot, named, currency or "", status, measures)
             seen = found.setdefault(row[:4], row)

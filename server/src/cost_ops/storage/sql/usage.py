@@ -22,7 +22,7 @@ from cost_ops.storage.tables import Instant, usage_records
 from cost_ops.storage.transaction import Transaction
 
 u = usage_records.c
-_CHUNK = 400
+_CHUNK = 5_000
 _STREAM_ROWS = 1_000
 _MOST_VERSIONS = 50_000
 
@@ -98,9 +98,7 @@ class StoredUsage:
         newest_first = selected().where(*wanted).order_by(u.timestamp.desc(), u.uid.desc())
         return self._read(newest_first.limit(limit).offset(offset))
 
-    def stream(
-        self, *, start_us: int | None, end_us: int | None, filters: Sequence[Filter]
-    ) -> Iterator[UsageRecord]:
+    def stream(self, *, start_us: int | None, end_us: int | None, filters: Sequence[Filter]) -> Iterator[UsageRecord]:
         """All records of a range, oldest first, in constant memory."""
         wanted = [*self._mine(start_us, end_us), *conditions(self._tx, filters)]
         for rows in _chunks(self._tx, wanted):
