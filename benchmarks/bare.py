@@ -15,7 +15,7 @@ import psycopg
 from cost_ops.storage.address import parse_url
 from cost_ops.storage.copying import binary_rows
 from cost_ops.storage.rows import COLUMNS
-from cost_ops.storage.sqlite import WRITER_CACHE_KIB, connect
+from cost_ops.storage.sqlite_connection import WRITER_CACHE_KIB, connect
 
 KeyRow = tuple[bytes, int, int, int]
 """Key hash, timestamp in microseconds, payload hash, organisation number."""

@@ -71,7 +71,8 @@ class LiteLLM:
 
     def price(self, arguments: dict[str, Any]) -> tuple[float, float]:
         """Input and output cost."""
-        return self.cost_per_token(**arguments)
+        found: tuple[float, float] = self.cost_per_token(**arguments)
+        return found
 
     @staticmethod
     def dollars(answer: tuple[float, float]) -> Decimal:

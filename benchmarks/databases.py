@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from tests.scenarios.durable_postgres import DURABLE, DurablePostgres
 
 ENGINES = ("sqlite", "postgresql")
-POSTGRES = DURABLE | {
+POSTGRES = dict(DURABLE) | {
     "shared_buffers": "2GB",
     "effective_cache_size": "8GB",
     "max_wal_size": "8GB",
@@ -73,7 +73,7 @@ def copied(folder: Path, cache: Path) -> Iterator[Path]:
 def settle(url: str) -> None:
     """After a fill: statistics for the planner, and on SQLite the log of writes put into the file."""
     if url.startswith("sqlite:"):
-        from cost_ops.storage.sqlite import connect
+        from cost_ops.storage.sqlite_connection import connect
 
         connection = connect(url.removeprefix("sqlite:"))
         connection.execute("PRAGMA analysis_limit = 1000")
@@ -83,6 +83,6 @@ def settle(url: str) -> None:
         return
     import psycopg
 
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM (ANALYZE)")
-        connection.execute("CHECKPOINT")
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("VACUUM (ANALYZE)")
+        server.execute("CHECKPOINT")

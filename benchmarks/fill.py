@@ -82,7 +82,7 @@ def _fill(url: str, engine: str, records: int, folder: Path) -> Filled:
         population = Population(application.books.refresh())
     finally:
         application.close()
-    storage = open_storage(url, timeout_seconds=_TIMEOUT_SECONDS)
+    storage = _storage(url)
     try:
         storage.make_partitions(DAYS // 28, population.start)
         numbers = _organizations(storage, population)
@@ -99,6 +99,14 @@ def _fill(url: str, engine: str, records: int, folder: Path) -> Filled:
     databases.settle(url)
     seconds = time.monotonic() - start
     return Filled(str(folder), engine, records, population.largest, population.end.isoformat(), seconds)
+
+
+def _storage(url: str) -> Database:
+    """The storage with its transactions in reach, which services do not see."""
+    found = open_storage(url, timeout_seconds=_TIMEOUT_SECONDS)
+    if not isinstance(found, Database):
+        raise TypeError(f"a storage of an unknown kind: {found!r}")
+    return found
 
 
 def _organizations(storage: Database, population: Population) -> list[int]:
@@ -159,7 +167,7 @@ def check(ledger: Filled) -> list[str]:
     """Where the rollups of its smaller organisations differ from the records; empty when all is well."""
     found: list[str] = []
     with opened(ledger) as url:
-        storage = open_storage(url, timeout_seconds=_TIMEOUT_SECONDS)
+        storage = _storage(url)
         for organization_id in ("org-00", "org-09", "org-49"):
             with storage.ledger(organization_id) as unit:
                 found += unit.costs.rollup_differences()

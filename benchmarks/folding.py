@@ -8,6 +8,7 @@ show no difference from its records.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from benchmarks.population import Facts, Population
 
@@ -63,7 +64,7 @@ class Folding:
 
     def rows(self, facts: Iterable[Facts]) -> list[RollupRow]:
         """What the records add to the rollups, in the order of the rows' keys."""
-        places = [
+        places: list[tuple[Any, ...]] = [
             (c[(1, "")], c[(4, "")], c[(6, "")], c[(8, _FEATURE)], c[(8, _ENVIRONMENT)], *v)
             for c, v in zip(self._cubes, self._values, strict=True)
         ]
@@ -74,13 +75,14 @@ class Folding:
             model, _, _, _, sent, received, cached, cost = shape
             day, number = timestamp_us // DAY_US, series[model]
             hours, projects, users, features, environments, of_project, of_user, of_feature, of_env = places[owner]
-            for key in (
+            keys: tuple[RowKey, ...] = (
                 (hours, timestamp_us // HOUR_US, 0, number),
                 (projects, day, of_project[project], number),
                 (users, day, of_user[user], plain),
                 (features, day, of_feature[tag.feature], plain),
                 (environments, day, of_env[tag.environment], plain),
-            ):
+            )
+            for key in keys:
                 sums = get(key)
                 if sums is None:
                     found[key] = [1, sent, received, cached, cost]

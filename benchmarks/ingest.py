@@ -144,7 +144,10 @@ class _Ingest:
 
     def _batches_over_http(self, url: str, organization_id: str) -> dict[str, Any]:
         with self._served(url, organization_id=organization_id) as loaded:
-            return loaded.load(seconds=self._seconds, connections=BATCH_CONNECTIONS, batch=inprocess.BATCH)
+            found: dict[str, Any] = loaded.load(
+                seconds=self._seconds, connections=BATCH_CONNECTIONS, batch=inprocess.BATCH
+            )
+        return found
 
     def _batch_rows(self, http: list[dict[str, Any]], bare: list[float], target: Any, share: Any) -> list[Row]:
         middle = sorted(http, key=lambda found: found["records_per_second"])[len(http) // 2]

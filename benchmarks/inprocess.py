@@ -22,10 +22,11 @@ from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
 from cost_ops.domain.usage import UsageSubmission
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import NewRecord
+from cost_ops.interfaces.storage import NewRecord, Storage
 from cost_ops.services import usage
 from cost_ops.services.usage import Batch
 from cost_ops.storage import open_storage
+from cost_ops.storage.database import Database
 from cost_ops.storage.rows import values_of
 from cost_ops.storage.sql import organizations
 from tests.scenarios.running_ledger import open_ledger
@@ -99,13 +100,20 @@ def _rows(url: str, organization_id: str, batches: int, size: int) -> list[tuple
     storage = open_storage(url)
     try:
         storage.make_partitions(1, application.clock())
-        with storage.transaction() as tx:
-            number = organizations.number_of(tx, organization_id) or 0
+        number = _number_of(storage, organization_id)
         ctx = application.context(OWNER)
         return [_finished(application, ctx, list(_fields(organization_id, size)), number) for _ in range(batches)]
     finally:
         storage.close()
         application.close()
+
+
+def _number_of(storage: Storage, organization_id: str) -> int:
+    """The number that keys are stored under, which services do not see."""
+    if not isinstance(storage, Database):
+        raise TypeError(f"a storage of an unknown kind: {storage!r}")
+    with storage.transaction() as tx:
+        return organizations.number_of(tx, organization_id) or 0
 
 
 def _finished(

@@ -1,4 +1,4 @@
-"""Our own side of the comparison: `book.find` and `charge`, on books of the catalogue or of posted prices."""
+"""Our own side of the comparison: `book.find` and `total_e10`, on books of the catalogue or of posted prices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import NamedTuple
 from benchmarks.exact import Call, Rates
 
 from cost_ops.catalog import PROVIDER_NAMES, load_catalogue
-from cost_ops.domain.charging import Charge, charge
+from cost_ops.domain.charging import total_e10
 from cost_ops.domain.money import decimal_from_e10
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Price
 from cost_ops.domain.rates import Rate
+from cost_ops.domain.usage import Quantities
 
 
 class Usage(NamedTuple):
@@ -23,14 +24,14 @@ class Usage(NamedTuple):
     provider: str
     model: str
     timestamp_us: int
-    quantities: dict[str, int]
+    quantities: Quantities
     service_tier: None = None
     processing: None = None
     region: None = None
 
 
 class Ours:
-    """`book.find` and `charge`."""
+    """`book.find` and `total_e10`: what recording a batch does for every record."""
 
     def __init__(self, book: PriceBook) -> None:
         self.book = book
@@ -43,23 +44,23 @@ class Ours:
         """All of them."""
         find = self.book.find
         for usage in prepared:
-            charge(find("bench", usage.provider, usage.model, usage.timestamp_us), usage)  # type: ignore[arg-type]
+            total_e10(find("bench", usage.provider, usage.model, usage.timestamp_us), usage)  # type: ignore[arg-type]
 
-    def price(self, usage: Usage) -> Charge:
-        """Find the price and charge by it."""
+    def price(self, usage: Usage) -> int | None:
+        """Find the price and the amount by it."""
         found = self.book.find("bench", usage.provider, usage.model, usage.timestamp_us)
         if found is None:
             raise LookupError(f"no price of {usage.provider}/{usage.model}")
-        return charge(found, usage)
+        return total_e10(found, usage)
 
     @staticmethod
-    def dollars(answer: Charge) -> Decimal | None:
+    def dollars(answer: int | None) -> Decimal | None:
         """The amount; None where a rate lacks."""
-        return None if answer.amount_e10 is None else decimal_from_e10(answer.amount_e10)
+        return None if answer is None else decimal_from_e10(answer)
 
 
-def _quantities(call: Call) -> dict[str, int]:
-    found = {"input": call.fresh, "input_cache_read": call.cached, "output": call.output}
+def _quantities(call: Call) -> Quantities:
+    found: Quantities = {"input": call.fresh, "input_cache_read": call.cached, "output": call.output}
     return {meter: tokens for meter, tokens in found.items() if tokens}
 
 

@@ -157,7 +157,11 @@ class Shell:
         strict = "set -e\n" if len(sample.commands) == 1 and not sample.exit_code else ""
         merged = "exec 2>&1\n" if sample.spans and len(sample.outputs) == len(sample.commands) else ""
         done = subprocess.run(
-            ["bash", "-c", f"[ -f {state} ] && . {state}\nset -a\n{strict}{merged}{script}\n_code=$?\ndeclare -px > {state}\nexit $_code"],
+            [
+                "bash",
+                "-c",
+                f"[ -f {state} ] && . {state}\nset -a\n{strict}{merged}{script}\n_code=$?\ndeclare -px > {state}\nexit $_code",
+            ],
             cwd=self.folder,
             env=dict(self.environment),
             capture_output=True,

@@ -41,9 +41,7 @@ AZURE_USAGE = [
 
 
 @pytest.fixture(scope="module")
-def shell(
-    programs: Path, filled_ledger: FilledLedger, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shell]:
+def shell(programs: Path, filled_ledger: FilledLedger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A reader's terminal, with a server running and the files that the commands name."""
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("promises")
@@ -104,7 +102,9 @@ cost-ops ingest --file azure-usage.json
 }
 
 TROUBLE = {
-    "no key": Promise("curl -X GET https://api.llm-cost-ops.dev/api/v1/costs", ("UNAUTHORIZED", "Invalid or missing API key")),
+    "no key": Promise(
+        "curl -X GET https://api.llm-cost-ops.dev/api/v1/costs", ("UNAUTHORIZED", "Invalid or missing API key")
+    ),
     "no Bearer": Promise(
         'curl -X GET https://api.llm-cost-ops.dev/api/v1/costs -H "Authorization: YOUR_API_KEY"',
         ("UNAUTHORIZED", "Invalid or missing API key"),
@@ -259,7 +259,9 @@ def test_a_price_posted_with_a_date_ends_the_older_one(shell: Shell):
 )
 def test_usage_is_taken_in_the_forms_of_the_questions(fields: dict[str, int], shell: Shell):
     body = json.dumps({"organization_id": "org-123", "provider": "openai", "model_id": "gpt-4", **fields})
-    headers = '-H "Authorization: Bearer $API_KEY" -H "Content-Type: application/json" -H "Accept-Encoding: gzip, deflate"'
+    headers = (
+        '-H "Authorization: Bearer $API_KEY" -H "Content-Type: application/json" -H "Accept-Encoding: gzip, deflate"'
+    )
     command = f"curl -s https://api.llm-cost-ops.example.com/api/v1/usage {headers} -d '{body}'"
     answer = json.loads(run(shell, command))
     assert answer["data"]["status"] == ("computed" if "input_tokens" in fields else "estimated")
@@ -329,7 +331,9 @@ def test_postgresql_is_migrated_from_its_url(shell: Shell, postgres_url: str):
 
 
 def test_the_wrong_form_of_a_database_url_is_answered_with_the_right_one(shell: Shell):
-    output = run(shell, "DATABASE_URL=postgres://localhost/costops cost-ops query --range last-7-days 2>&1", exit_code=2)
+    output = run(
+        shell, "DATABASE_URL=postgres://localhost/costops cost-ops query --range last-7-days 2>&1", exit_code=2
+    )
     assert "postgresql://user:password@localhost:5432/costops" in output
 
 

@@ -53,7 +53,9 @@ def test_every_command_is_described():
 
 
 def test_every_command_has_a_sentence_and_an_example():
-    bare = [name for name, command in generated.all_commands() if not command.help or not getattr(command, "examples", ())]
+    bare = [
+        name for name, command in generated.all_commands() if not command.help or not getattr(command, "examples", ())
+    ]
     assert bare == []
 
 

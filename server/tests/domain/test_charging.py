@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_ops.domain.charging import charge, charge_by_conditions, compile_price
+from cost_ops.domain.charging import charge, charge_by_conditions, compile_price, total_e10
 from cost_ops.domain.meters import METERS, TOKEN_METERS
 from cost_ops.domain.money import e10_from_decimal, format_e10
 from cost_ops.domain.pricebook import PriceBook
@@ -155,6 +155,9 @@ def test_a_window_of_the_day_runs_over_midnight() -> None:
 
 
 def test_seconds_may_be_fractional_and_stay_exact() -> None:
+    whole = price({"meter": "seconds", "price": "0.0001", "per": 1})
+    usage = submission({"seconds": Decimal("2.5")})
+    assert total_e10(compile_price(whole), usage) == charge(compile_price(whole), usage).amount_e10 == 2_500_000
     one = price({"meter": "seconds", "price": "0.006", "per": 60})
     assert cost(one, {"seconds": Decimal("12.5")}) == "0.00125"
 
@@ -181,7 +184,7 @@ TIERED = price(
     ),
     st.sampled_from([None, "standard", "flex"]),
     st.sampled_from([None, "batch"]),
-    st.sampled_from([TIERED, GEMINI, GPT, CLAUDE]),
+    st.sampled_from([TIERED, GEMINI, GPT, CLAUDE, FLAT, plain("0.00012345", "3")]),
 )
 def test_the_quick_way_for_ordinary_calls_agrees_with_looking_at_every_condition(
     found: Any, tier: str | None, processing: str | None, one: Price
@@ -189,3 +192,4 @@ def test_the_quick_way_for_ordinary_calls_agrees_with_looking_at_every_condition
     compiled = compile_price(one)
     usage = submission(found, service_tier=tier, processing=processing)
     assert charge(compiled, usage) == charge_by_conditions(compiled, usage)
+    assert total_e10(compiled, usage) == charge(compiled, usage).amount_e10

@@ -164,7 +164,7 @@ class Ingest:
                 try:
                     submission = read_item(records[index], intake)
                     authorize(principal, "usage:write", submission.organization_id)
-                    found.append(usage.price(ctx, book, submission))
+                    found.append(usage.price(ctx, book, submission, itemised=False))
                 except InvalidInput as error:
                     found.append(InvalidInput([p.at(f"records[{index}]") for p in error.problems]))
                 except NotFound as error:

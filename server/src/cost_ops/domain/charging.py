@@ -102,6 +102,7 @@ class CompiledPrice:
 
     `plain` has the rate of each meter, fallbacks resolved, for ordinary calls: no tier, no batch, no region, and a
     context of at most `plain_most` tokens; None where even those need a closer look. `unconditional`: it holds for all.
+    `whole` has those of them that are whole numbers of 1e-10 units per unit of the meter: nothing there to round.
     """
 
     price: Price
@@ -112,6 +113,7 @@ class CompiledPrice:
     plain: dict[str, CompiledRate] | None
     plain_most: int
     unconditional: bool
+    whole: dict[str, int]
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -121,15 +123,17 @@ def compile_price(price: Price) -> CompiledPrice:
         by_meter.setdefault(rate.meter, []).append(_compile_rate(rate))
     rates = {meter: tuple(sorted(found, key=lambda r: -r.rate.when.specificity)) for meter, found in by_meter.items()}
     conditions = [r.when for found in rates.values() for r in found if r.when is not None]
+    plain = _plain(rates, conditions)
     return CompiledPrice(
         price,
         price.number or 0,
         price.currency,
         WILDCARD in (price.provider, price.model_id),
         rates,
-        _plain(rates, conditions),
+        plain,
         _plain_most(conditions),
-        unconditional=not conditions,
+        not conditions,
+        {m: r.numerator for m, r in (plain or {}).items() if r.denominator == 1 and not r.included},
     )
 
 
@@ -186,6 +190,21 @@ def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:
         total += amount
         lines.append(Line(meter, quantity, rate, amount))
     return Charge(None if missing else total, lines, missing)
+
+
+def total_e10(compiled: CompiledPrice, usage: Priceable) -> int | None:
+    """The amount of `charge` without its lines: what recording needs of most records, in a third of the time."""
+    if compiled.unconditional or (compiled.whole and _is_ordinary(usage, compiled.plain_most)):
+        whole = compiled.whole
+        total = 0
+        try:
+            for meter, quantity in usage.quantities.items():
+                total += quantity * whole[meter]  # type: ignore[assignment]
+        except KeyError:
+            return charge(compiled, usage).amount_e10
+        if total.__class__ is int:
+            return total
+    return charge(compiled, usage).amount_e10
 
 
 def _is_ordinary(usage: Priceable, plain_most: int) -> bool:

@@ -54,6 +54,28 @@ class Segment(NamedTuple):
     found_by: str
 
 
+class Timeline:
+    """Everything that could price one model, laid side by side; the newest stretch is at hand, most usage is new."""
+
+    __slots__ = ("_starts", "end_us", "price", "segments", "start_us")
+
+    def __init__(self, segments: list[Segment]) -> None:
+        """Take segments that do not overlap, in any order."""
+        self.segments = sorted(segments, key=lambda s: s.start_us)
+        self._starts = [s.start_us for s in self.segments]
+        newest = self.segments[-1] if self.segments else None
+        self.start_us = newest.start_us if newest else _END
+        self.end_us = newest.end_us if newest else _BEGINNING
+        self.price = newest.price if newest else None
+
+    def at(self, timestamp_us: int) -> Segment | None:
+        """The segment that holds an instant."""
+        index = bisect_right(self._starts, timestamp_us) - 1
+        if index < 0 or timestamp_us >= self.segments[index].end_us:
+            return None
+        return self.segments[index]
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderNames:
     """How providers are written: alias → canonical name, and whose prices may stand in for whose."""
@@ -89,7 +111,7 @@ class PriceBook:
         self._patterns: dict[tuple[str, str], list[str]] = {}
         self._exact_aliases: dict[tuple[str, str], str] = {}
         self._loose_aliases: dict[str, list[Alias]] = {}
-        self._found: dict[tuple[str, str, str], tuple[list[int], list[Segment]]] = {}
+        self._found: dict[tuple[str, str, str], Timeline] = {}
         self._compiled: dict[int, CompiledPrice] = {}
         for price in prices:
             self._index(price)
@@ -117,26 +139,21 @@ class PriceBook:
 
     def find(self, organization_id: str, provider: str, model_id: str, timestamp_us: int) -> CompiledPrice | None:
         """The price valid for this usage, or None. `provider` is canonical."""
-        entry = self._found.get((organization_id, provider, model_id))
-        if entry is None:
-            entry = self._resolve(organization_id, provider, model_id)
-        index = bisect_right(entry[0], timestamp_us) - 1
-        if index < 0:
-            return None
-        segment = entry[1][index]
-        return segment.price if timestamp_us < segment.end_us else None
+        found = self._found.get((organization_id, provider, model_id))
+        if found is None:
+            found = self._resolve(organization_id, provider, model_id)
+        if found.start_us <= timestamp_us < found.end_us:
+            return found.price
+        segment = found.at(timestamp_us)
+        return None if segment is None else segment.price
 
     def explain(self, organization_id: str, provider: str, model_id: str, timestamp_us: int) -> Segment | None:
         """As `find`, with the stretch of time and the way the model was found."""
-        starts, segments = self._resolve(organization_id, provider, model_id)
-        index = bisect_right(starts, timestamp_us) - 1
-        if index < 0 or timestamp_us >= segments[index].end_us:
-            return None
-        return segments[index]
+        return self._resolve(organization_id, provider, model_id).at(timestamp_us)
 
     def knows(self, organization_id: str, provider: str, model_id: str) -> bool:
         """Whether the model has a price at any time."""
-        return bool(self._resolve(organization_id, provider, model_id)[1])
+        return bool(self._resolve(organization_id, provider, model_id).segments)
 
     def compiled(self, price: Price) -> CompiledPrice:
         """The compiled form of a price of this book."""
@@ -147,7 +164,7 @@ class PriceBook:
             self._compiled[number] = found
         return found
 
-    def _resolve(self, organization_id: str, provider: str, model_id: str) -> tuple[list[int], list[Segment]]:
+    def _resolve(self, organization_id: str, provider: str, model_id: str) -> Timeline:
         """All that could price this model, laid over each other: the first layer that holds an instant keeps it."""
         segments: list[Segment] = []
         for layer in LAYER_ORDER:
@@ -157,12 +174,11 @@ class PriceBook:
                     how = found_by if name == provider else f"{found_by}, prices of {name}"
                     for price in self._timelines[(owner, name, model)]:
                         _lay(segments, self._segment(price, how))
-        segments.sort()
-        entry = ([s.start_us for s in segments], segments)
+        found = Timeline(segments)
         if len(self._found) >= _MAX_CACHED:
             self._found.clear()
-        self._found[(organization_id, provider, model_id)] = entry
-        return entry
+        self._found[(organization_id, provider, model_id)] = found
+        return found
 
     def _segment(self, price: Price, found_by: str) -> Segment:
         start = to_us(price.effective_from) if price.effective_from is not None else _BEGINNING

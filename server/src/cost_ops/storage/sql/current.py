@@ -23,8 +23,14 @@ _is_latest = and_(
         _newer.c.version > LATEST.c.version,
     ),
 )
-WITH_LATEST = usage_records.outerjoin(LATEST, _is_latest)
-"""Usage beside its latest correction, where there is one."""
+
+
+def with_latest(usage: FromClause) -> FromClause:
+    """Usage, or what is joined to it, beside its latest correction, where there is one."""
+    return usage.outerjoin(LATEST, _is_latest)
+
+
+WITH_LATEST = with_latest(usage_records)
 
 _corrected = LATEST.c.version.is_not(None)
 CURRENT_STATUS: ColumnElement[Any] = case((_corrected, LATEST.c.cost_status), else_=u.cost_status)

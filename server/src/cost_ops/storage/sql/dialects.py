@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     FromClause,
+    Join,
     Table,
     Text,
     cast,
@@ -21,6 +22,8 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from cost_ops.domain.periods import format_instant, from_us
@@ -45,6 +48,17 @@ def value_table(
         for values, kind in zip(zip(*rows, strict=True), columns.values(), strict=True)
     ]
     return func.unnest(*arrays).table_valued(*named).render_derived(name)
+
+
+class InOrder(Join):
+    """A join that looks up the right side for each row of the left: SQLite would often begin with the larger one."""
+
+    inherit_cache = True
+
+
+@compiles(InOrder, "sqlite")
+def _cross_join(element: InOrder, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.visit_join(element, **options).replace(" JOIN ", " CROSS JOIN ", 1)
 
 
 def _array(values: Sequence[int], kind: TypeEngine[Any]) -> str:

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, func, literal, sele
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.rollups import Measures, Window
 from cost_ops.storage.rows import STATUS_NAME
-from cost_ops.storage.sql.current import CURRENT_COST, CURRENT_CURRENCY, CURRENT_STATUS, WITH_LATEST
-from cost_ops.storage.sql.dialects import value_table
+from cost_ops.storage.sql.current import CURRENT_COST, CURRENT_CURRENCY, CURRENT_STATUS, WITH_LATEST, with_latest
+from cost_ops.storage.sql.dialects import InOrder, value_table
 from cost_ops.storage.sql.filters import conditions, dimension_column
 from cost_ops.storage.tables import Instant, usage_records
 from cost_ops.storage.transaction import Transaction
@@ -77,4 +77,4 @@ def _windows(tx: Transaction, windows: Sequence[Window]) -> tuple[ColumnElement[
         return literal(slot), WITH_LATEST, [u.timestamp >= start, u.timestamp < end]
     w = value_table(tx, "w", {"starts": Instant(), "ends": Instant(), "slot": Integer()}, windows)
     inside = [u.timestamp >= w.c.starts, u.timestamp < w.c.ends]
-    return w.c.slot, w.join(WITH_LATEST, and_(*inside)), inside
+    return w.c.slot, with_latest(InOrder(w, usage_records, and_(*inside))), []

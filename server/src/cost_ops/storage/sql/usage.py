@@ -15,8 +15,8 @@ from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.storage import Position, UnpricedModel
 from cost_ops.storage.rows import record_of, records_of
 from cost_ops.storage.sql import unpriced
-from cost_ops.storage.sql.current import WITH_LATEST, selected
-from cost_ops.storage.sql.dialects import value_table
+from cost_ops.storage.sql.current import selected, with_latest
+from cost_ops.storage.sql.dialects import InOrder, value_table
 from cost_ops.storage.sql.filters import conditions
 from cost_ops.storage.tables import Instant, usage_records
 from cost_ops.storage.transaction import Transaction
@@ -37,7 +37,7 @@ def get(tx: Transaction, organization_id: str, refs: Sequence[tuple[int, int]]) 
         places = {"timestamp": Instant(), "uid": BigInteger()}
         wanted = value_table(tx, "wanted", places, list(refs[start : start + _CHUNK]))
         there = and_(u.timestamp == wanted.c.timestamp, u.uid == wanted.c.uid)
-        mine = selected(wanted.join(WITH_LATEST, there)).where(u.organization_id == organization_id)
+        mine = selected(with_latest(InOrder(wanted, usage_records, there))).where(u.organization_id == organization_id)
         found += records_of(tx.rows(mine))
     return found
 
@@ -92,18 +92,38 @@ class StoredUsage:
         offset: int = 0,
     ) -> list[UsageRecord]:
         """Records of a range, newest first by (timestamp, uid), at most `limit`."""
+        if before is not None:
+            end_us = before.timestamp_us + 1 if end_us is None else min(end_us, before.timestamp_us + 1)
         wanted = [*self._mine(start_us, end_us), *conditions(self._tx, filters)]
         if before is not None:
-            wanted += _before(before)
+            wanted.append(_earlier(before))
         newest_first = selected().where(*wanted).order_by(u.timestamp.desc(), u.uid.desc())
         return self._read(newest_first.limit(limit).offset(offset))
 
     def stream(self, *, start_us: int | None, end_us: int | None, filters: Sequence[Filter]) -> Iterator[UsageRecord]:
         """All records of a range, oldest first, in constant memory."""
-        wanted = [*self._mine(start_us, end_us), *conditions(self._tx, filters)]
-        for rows in _chunks(self._tx, wanted):
+        passed = conditions(self._tx, filters)
+        if self._tx.postgres:
+            pieces = _pieces(self._tx, [*self._mine(start_us, end_us), *passed])
+        else:
+            pieces = self._steps(start_us, end_us, passed)
+        for rows in pieces:
             self._see(rows)
             yield from map(record_of, rows)
+
+    def _steps(
+        self, start_us: int | None, end_us: int | None, passed: Sequence[ColumnElement[bool]]
+    ) -> Iterator[Sequence[Any]]:
+        """Rows oldest first, each piece asked for by the place where the last one ended: no cursor stays open."""
+        later: list[ColumnElement[bool]] = []
+        while True:
+            wanted = [*self._mine(start_us, end_us), *passed, *later]
+            rows = self._tx.rows(_oldest_first(wanted).limit(_STREAM_ROWS))
+            yield rows
+            if len(rows) < _STREAM_ROWS:
+                return
+            start_us = rows[-1].timestamp
+            later = [_later(Position(rows[-1].timestamp, rows[-1].uid))]
 
     def unpriced_models(self) -> list[UnpricedModel]:
         """What has no known cost, by provider and model."""
@@ -117,13 +137,13 @@ class StoredUsage:
         They are about to be priced: until this transaction ends, others that ask wait.
         """
         self._tx.driver.lock_costs(self._tx, self._number)
-        wanted = self._mine()
+        wanted = self._mine(None if after is None else after.timestamp_us)
         if provider is not None:
             wanted.append(u.provider == provider)
         if model_id is not None:
             wanted.append(u.model_id == model_id)
         if after is not None:
-            wanted += _beyond(after)
+            wanted.append(_later(after))
         found = (
             self._tx.rows(_oldest_first([*wanted, *how]).limit(limit))
             for how in unpriced.ways_to_be_unpriced(self._organization_id)
@@ -137,26 +157,18 @@ def _oldest_first(wanted: Sequence[ColumnElement[bool]]) -> Select[Any]:
     return selected().where(*wanted).order_by(u.timestamp, u.uid)
 
 
-def _beyond(place: Position) -> list[ColumnElement[bool]]:
-    """What comes after a place, oldest first; the first condition is what an index can use."""
-    later = or_(u.timestamp > place.timestamp_us, and_(u.timestamp == place.timestamp_us, u.uid > place.uid))
-    return [u.timestamp >= place.timestamp_us, later]
+def _later(place: Position) -> ColumnElement[bool]:
+    """What comes after a place, oldest first; a bound on the timestamp beside it is what an index can use."""
+    return or_(u.timestamp > place.timestamp_us, and_(u.timestamp == place.timestamp_us, u.uid > place.uid))
 
 
-def _before(place: Position) -> list[ColumnElement[bool]]:
+def _earlier(place: Position) -> ColumnElement[bool]:
     """What comes after a place, newest first."""
-    earlier = or_(u.timestamp < place.timestamp_us, and_(u.timestamp == place.timestamp_us, u.uid < place.uid))
-    return [u.timestamp <= place.timestamp_us, earlier]
+    return or_(u.timestamp < place.timestamp_us, and_(u.timestamp == place.timestamp_us, u.uid < place.uid))
 
 
-def _chunks(tx: Transaction, wanted: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[Any]]:
-    """Rows oldest first, a chunk at a time: from a cursor of the server, or by place where there is none."""
-    if tx.postgres:
-        options = {"stream_results": True, "yield_per": _STREAM_ROWS}
-        with tx.connection.execute(_oldest_first(wanted), execution_options=options) as result:
-            yield from result.partitions()
-        return
-    place: list[ColumnElement[bool]] = []
-    while rows := tx.rows(_oldest_first([*wanted, *place]).limit(_STREAM_ROWS)):
-        yield rows
-        place = _beyond(Position(rows[-1].timestamp, rows[-1].uid))
+def _pieces(tx: Transaction, wanted: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[Any]]:
+    """Rows oldest first, from a cursor of the server, a piece at a time."""
+    options = {"stream_results": True, "yield_per": _STREAM_ROWS}
+    with tx.connection.execute(_oldest_first(wanted), execution_options=options) as result:
+        yield from result.partitions()
