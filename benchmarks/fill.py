@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import json
 import multiprocessing
 import shutil
@@ -25,7 +26,7 @@ from benchmarks import bare, databases
 from benchmarks.folding import Folding
 from benchmarks.population import DAYS, Population
 
-from cost_ops.storage import open_storage
+from cost_ops.storage import migrations, open_storage
 from cost_ops.storage.database import Database
 from cost_ops.storage.sql import organizations
 from cost_ops.storage.transaction import RollupRow
@@ -46,6 +47,7 @@ class Filled:
     largest: str
     end: str
     seconds: float
+    schema: str
 
     @property
     def end_at(self) -> datetime:
@@ -57,13 +59,19 @@ def filled(engine: str, records: int, cache: Path) -> Filled:
     """The ledger with so many records; filled now where it is not in the cache."""
     folder = cache / f"{engine}-{records}"
     about = folder / "filled.json"
-    if not about.exists():
+    if not about.exists() or json.loads(about.read_text()).get("schema") != _schema():
         if folder.exists():
             shutil.rmtree(folder)
         with databases.database(engine, folder, databases.FILLING) as url:
             found = _fill(url, engine, records, folder)
         about.write_text(json.dumps(asdict(found)))
     return Filled(**json.loads(about.read_text()))
+
+
+def _schema() -> str:
+    """What tells this schema from another: a ledger of an older one is filled anew."""
+    revisions = sorted(Path(migrations.__file__ or "").parent.glob("versions/*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in revisions)).hexdigest()[:16]
 
 
 @contextmanager
@@ -98,7 +106,7 @@ def _fill(url: str, engine: str, records: int, folder: Path) -> Filled:
     print(f"fill: {engine}, statistics and checkpoint", file=sys.stderr)
     databases.settle(url)
     seconds = time.monotonic() - start
-    return Filled(str(folder), engine, records, population.largest, population.end.isoformat(), seconds)
+    return Filled(str(folder), engine, records, population.largest, population.end.isoformat(), seconds, _schema())
 
 
 def _storage(url: str) -> Database:

@@ -43,7 +43,7 @@ def test_no_binary_float_comes_near_money() -> None:
             literal = any(isinstance(n, ast.Constant) and isinstance(n.value, float) for n in sides)
             made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
             if (literal or made) and path.name != "samples.py":
-                found.append(f"{named(path)}:{node.lineno}")
+                found.append(f"{named(path)}:{getattr(node, 'lineno', 0)}")
     assert found == []
 
 

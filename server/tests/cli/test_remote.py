@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -166,7 +167,8 @@ class Busy(BaseHTTPRequestHandler):
         type(self).asked += 1
         self.rfile.read(int(self.headers["Content-Length"]))
         if type(self).asked < 3:
-            status, body = 503 if type(self).asked == 1 else 429, {"error": {"code": "BUSY", "message": "busy"}}
+            status = 503 if type(self).asked == 1 else 429
+            body: Any = {"error": {"code": "BUSY", "message": "busy"}}
         else:
             recorded = {"index": 0, "usage_id": "u", "status": "unpriced", "cost": None, "currency": None}
             status, body = 200, {"data": {"results": [recorded | {"replayed": False}]}}

@@ -7,7 +7,7 @@ them anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -91,7 +91,7 @@ def _argument(argument: click.Argument) -> str:
     return name if argument.required else f"[{name}]"
 
 
-def _table(options: list[click.Parameter]) -> str:
+def _table(options: Sequence[click.Parameter]) -> str:
     rows = ["| Option | Meaning |", "|---|---|"]
     for option in options:
         assert isinstance(option, click.Option)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -217,30 +217,33 @@ def _match(wanted: list[str], found: list[str]) -> bool:
 
 def _json_difference(expected: Any, actual: Any, where: str, *, any_numbers: bool) -> str | None:
     """What of `expected` is not in `actual`: members of objects and first entries of lists have to be there."""
-    again: Callable[[Any, Any, str], str | None] = lambda e, a, w: _json_difference(e, a, w, any_numbers=any_numbers)  # noqa: E731
     if isinstance(expected, dict) and isinstance(actual, dict):
         missing = expected.keys() - actual.keys()
         if missing:
             return f"{where or 'the answer'} has no {', '.join(sorted(missing))}: {actual}"
-        found = (again(value, actual[name], f"{where}.{name}") for name, value in expected.items())
-        return next((text for text in found if text), None)
-    if isinstance(expected, list) and isinstance(actual, list):
+        pairs = [(f"{where}.{name}", value, actual[name]) for name, value in expected.items()]
+    elif isinstance(expected, list) and isinstance(actual, list):
         if len(expected) > len(actual) or (not expected and actual):
             return f"{where} has {len(actual)} entries, not {len(expected)}"
-        found = (again(e, a, f"{where}[{i}]") for i, (e, a) in enumerate(zip(expected, actual, strict=False)))
-        return next((text for text in found if text), None)
-    is_number = isinstance(expected, int | float) and isinstance(actual, int | float)
-    if any_numbers and is_number and bool not in (type(expected), type(actual)):
-        return None
-    if isinstance(expected, str) and isinstance(actual, str):
-        same = blurred(expected, any_numbers=any_numbers) == blurred(actual, any_numbers=any_numbers)
+        pairs = [(f"{where}[{i}]", e, a) for i, (e, a) in enumerate(zip(expected, actual, strict=False))]
+    else:
+        same = _same_value(expected, actual, any_numbers=any_numbers)
         return None if same else f"{where}: {actual!r}, not {expected!r}"
-    return None if expected == actual and type(expected) is type(actual) else f"{where}: {actual!r}, not {expected!r}"
+    found = (_json_difference(e, a, place, any_numbers=any_numbers) for place, e, a in pairs)
+    return next((text for text in found if text), None)
+
+
+def _same_value(expected: Any, actual: Any, *, any_numbers: bool) -> bool:
+    if isinstance(expected, str) and isinstance(actual, str):
+        return blurred(expected, any_numbers=any_numbers) == blurred(actual, any_numbers=any_numbers)
+    if bool in (type(expected), type(actual)) or not isinstance(expected, int | float):
+        return expected is actual
+    return isinstance(actual, int | float) and (any_numbers or expected == actual)
 
 
 def _problem(sample: Sample, expected: str, got: str) -> str | None:
     if sample.is_example:
-        return None if got.strip() else "nothing was written"
+        return None if got.strip() or not expected.strip() else "nothing was written"
     return difference(expected, got, any_numbers=sample.any_numbers)
 
 

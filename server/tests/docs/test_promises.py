@@ -270,10 +270,10 @@ def test_usage_is_taken_in_the_forms_of_the_questions(fields: dict[str, int], sh
 
 @pytest.mark.parametrize(
     ("field", "text"),
-    [("input_tokens", '"input_tokens": -100'), ("timestamp", '"input_tokens": 100, "timestamp": "2025-01-01"')],
+    [("input_tokens", '"input_tokens": -100'), ("timestamp", '"input_tokens": 1, "timestamp": "2025-01-01"')],
 )
 def test_invalid_values_are_named(field: str, text: str, shell: Shell):
-    body = '{"organization_id": "org-123", "provider": "openai", "model_id": "gpt-4", "output_tokens": 1, %s}' % text
+    body = f'{{"organization_id": "org-123", "provider": "openai", "model_id": "gpt-4", "output_tokens": 1, {text}}}'
     command = f"curl -s http://localhost:8080/api/v1/usage -H 'Authorization: Bearer YOUR_API_KEY' -d '{body}'"
     error = json.loads(run(shell, command))["error"]
     assert (error["code"], error["details"]["field"]) == ("INVALID_REQUEST", field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.rates import rates_from_json
-from cost_ops.domain.usage import Quantities, UsageSubmission
+from cost_ops.domain.usage import Quantity, UsageSubmission
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 
@@ -32,13 +33,18 @@ def plain(input_price: str, output_price: str, **more: Any) -> Price:
     return price({"meter": "input", "price": input_price}, {"meter": "output", "price": output_price}, **more)
 
 
-def submission(quantities: Quantities, at: datetime = NOW, **more: Any) -> UsageSubmission:
+def submission(quantities: Mapping[str, Quantity], at: datetime = NOW, **more: Any) -> UsageSubmission:
     us = to_us(at)
-    values = {"organization_id": "org-1", "provider": "openai", "model_id": "m", "payload_hash": 0} | more
-    return UsageSubmission(quantities=quantities, timestamp_us=us, received_us=us, **values)
+    values: dict[str, Any] = {
+        "organization_id": "org-1",
+        "provider": "openai",
+        "model_id": "m",
+        "payload_hash": 0,
+    } | more
+    return UsageSubmission(quantities=dict(quantities), timestamp_us=us, received_us=us, **values)
 
 
-def cost(one: Price, quantities: Quantities, **more: Any) -> str | None:
+def cost(one: Price, quantities: Mapping[str, Quantity], **more: Any) -> str | None:
     """The amount in plain notation; None where unknown."""
     usage = submission(quantities, model_id=one.model_id, provider=one.provider, **more)
     found = PriceBook([one]).find("org-1", one.provider, one.model_id, usage.timestamp_us)

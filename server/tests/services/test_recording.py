@@ -49,7 +49,9 @@ def test_the_same_record_again_gives_the_first_answer_and_counts_once(desk: Desk
         desk.submission(request_id="k1", cached_tokens=100),
     )
     assert again._replace(lines=()) == twice._replace(lines=()) == first._replace(replayed=True, lines=())
-    assert {line.meter: line.amount_e10 for line in again.lines} == {line.meter: line.amount_e10 for line in first.lines}
+    assert {line.meter: line.amount_e10 for line in again.lines} == {
+        line.meter: line.amount_e10 for line in first.lines
+    }
     assert total(desk) == ("0.025", 1, 0)
 
 
@@ -148,6 +150,8 @@ def test_a_price_added_between_pricing_and_commit_is_the_one_that_counts(desk: D
     assert stale.status == "unpriced"
     desk.price()
     ((answer,),) = usage.record(desk.ctx, [usage.Batch([stale])])
+    assert isinstance(answer, usage.RecordedUsage)
+    assert answer.cost_e10 is not None
     assert (answer.status, format_e10(answer.cost_e10)) == ("computed", "0.025")
 
 

@@ -68,7 +68,9 @@ async def batch_answer(outcomes: Sequence[Outcome], counts: tuple[int, int, int]
 def _result(index: int, outcome: Outcome, money: MoneyWriter) -> bytes:
     if isinstance(outcome, CostOpsError):
         return encoded({"index": index, "error": described(outcome)})
-    cost, _ = _cost(outcome, money)
+    amount = outcome.cost_e10
+    quote = "" if money is as_number else '"'
+    cost = "null" if amount is None else f"{quote}{format_e10(amount)}{quote}"
     currency = "null" if outcome.currency is None else f'"{outcome.currency}"'
     return (
         f'{{"index":{index},"usage_id":"{outcome.usage_id}","status":"{outcome.status}","cost":{cost},'

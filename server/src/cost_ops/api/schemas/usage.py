@@ -61,12 +61,12 @@ class Refused(Struct):
 
 
 class BatchResult(Struct):
-    """One record of a batch: recorded (or had been), or refused with an error."""
+    """One record of a batch: recorded (or had been), or refused with an error. `cost` is the total, null if unpriced."""
 
     index: int
     usage_id: str | msgspec.UnsetType = msgspec.UNSET
     status: str | msgspec.UnsetType = msgspec.UNSET
-    cost: CostParts | msgspec.UnsetType | None = msgspec.UNSET
+    cost: MaybeMoney | msgspec.UnsetType = msgspec.UNSET
     currency: str | msgspec.UnsetType | None = msgspec.UNSET
     replayed: bool | msgspec.UnsetType = msgspec.UNSET
     error: Refused | msgspec.UnsetType = msgspec.UNSET

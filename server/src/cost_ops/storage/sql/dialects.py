@@ -58,7 +58,8 @@ class InOrder(Join):
 
 @compiles(InOrder, "sqlite")
 def _cross_join(element: InOrder, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.visit_join(element, **options).replace(" JOIN ", " CROSS JOIN ", 1)
+    plain = str(compiler.visit_join(element, **options))  # type: ignore[no-untyped-call]
+    return plain.replace(" JOIN ", " CROSS JOIN ", 1)
 
 
 def _array(values: Sequence[int], kind: TypeEngine[Any]) -> str:
