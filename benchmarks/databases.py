@@ -16,12 +16,12 @@ ENGINES = ("sqlite", "postgresql")
 POSTGRES = dict(DURABLE) | {
     "shared_buffers": "2GB",
     "effective_cache_size": "8GB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
 }
 """A server of its own machine size, as our guide advises; everything else is PostgreSQL's own choice."""
 
-FILLING = POSTGRES | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "32GB"}
+FILLING = POSTGRES | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """While a ledger is made up, which can be done again."""
 
 

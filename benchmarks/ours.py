@@ -10,7 +10,7 @@ from typing import NamedTuple
 from benchmarks.exact import Call, Rates
 
 from cost_ops.catalog import PROVIDER_NAMES, load_catalogue
-from cost_ops.domain.charging import total_e10
+from cost_ops.domain.charging import charge, total_e10
 from cost_ops.domain.money import decimal_from_e10
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Price
@@ -57,6 +57,23 @@ class Ours:
     def dollars(answer: int | None) -> Decimal | None:
         """The amount; None where a rate lacks."""
         return None if answer is None else decimal_from_e10(answer)
+
+
+class OursWithLines(Ours):
+    """`book.find` and `charge`: the same amount with every cost line, as answers and `explain` show it."""
+
+    def lap(self, prepared: Sequence[Usage]) -> None:
+        """All of them."""
+        find = self.book.find
+        for usage in prepared:
+            charge(find("bench", usage.provider, usage.model, usage.timestamp_us), usage)  # type: ignore[arg-type]
+
+    def price(self, usage: Usage) -> int | None:
+        """Find the price, charge by it, and keep the sum of the lines."""
+        found = self.book.find("bench", usage.provider, usage.model, usage.timestamp_us)
+        if found is None:
+            raise LookupError(f"no price of {usage.provider}/{usage.model}")
+        return charge(found, usage).amount_e10
 
 
 def _quantities(call: Call) -> Quantities:

@@ -65,7 +65,7 @@ def run(*, quick: bool = False) -> Report:
         rows.append(Row(racer.name, times[racer.name], "µs", None, note))
         if racer.target is not None:
             rows.append(Row(f"… as a multiple of ours, {racer.name}", times[racer.name] / our_time, "×", racer.target))
-    for racer in racers[:2]:
+    for racer in racers[:3]:
         found = _exactness(racer, calls)
         rows.append(Row(f"differing from exact decimals: {racer.name}", found.wrong + found.noise, "", at_most(0)))
     remark = (
@@ -92,11 +92,13 @@ def made_calls(count: int, seed: int = 7) -> list[Call]:
 def _contenders(calls: Sequence[Call]) -> list[Contender]:
     litellm, genai, tokencost = contenders.LiteLLM(), contenders.GenaiPrices(), contenders.Tokencost()
     catalogue = ours.Ours(ours.catalogue_book())
+    lines = ours.OursWithLines(catalogue.book)
     posted = ours.Ours(ours.posted_book(calls, litellm.rates))
     genai_rates = genai.rates_of(calls)
     hundredfold, fiftyfold = at_least(100), at_least(50)
     return [
         Contender("ours, the shipped catalogue", catalogue, catalogue.prepare(calls), genai_rates),
+        Contender("… with every cost line (`charge`)", lines, lines.prepare(calls), genai_rates),
         Contender("ours, LiteLLM's prices posted", posted, posted.prepare(calls), litellm.rates),
         Contender("litellm `cost_per_token`", litellm, litellm.plain(calls), litellm.rates, hundredfold),
         Contender("litellm, cache arguments", litellm, litellm.with_cache(calls), litellm.rates, hundredfold),

@@ -112,9 +112,7 @@ class Settings:
     """The file that was read, if any."""
 
 
-_SECTIONS: dict[str, Any] = {
-    name: hint for name, hint in get_type_hints(Settings).items() if is_dataclass(hint)
-}
+_SECTIONS: dict[str, Any] = {name: hint for name, hint in get_type_hints(Settings).items() if is_dataclass(hint)}
 KEYS = tuple(f"{section}.{f.name}" for section, kind in _SECTIONS.items() for f in fields(kind))
 _BOUNDS = {
     "database.pool_size": (1, 500),

@@ -194,13 +194,22 @@ def blurred(text: str, *, any_numbers: bool = False) -> str:
 
 def difference(expected: str, actual: str, *, any_numbers: bool = False) -> str | None:
     """Why what a document shows is not what came; None where it is."""
-    if expected.lstrip().startswith(("{", "[")):
-        try:
-            return _json_difference(json.loads(expected), json.loads(actual), "", any_numbers=any_numbers)
-        except ValueError as error:
-            return f"not JSON ({error}): {actual}"
+    shown = _json(expected)
+    if shown is not None:
+        came = _json(actual)
+        if came is None:
+            return f"not JSON: {actual}"
+        return _json_difference(shown, came, "", any_numbers=any_numbers)
     wanted, found = _lines(expected, any_numbers), _lines(actual, any_numbers)
     return None if _match(wanted, found) else f"expected:\n{expected}\ngot:\n{actual}"
+
+
+def _json(text: str) -> Any:
+    """What JSON an object or list stands there; None where it is other text."""
+    try:
+        return json.loads(text) if text.lstrip().startswith(("{", "[")) else None
+    except ValueError:
+        return None
 
 
 def _lines(text: str, any_numbers: bool) -> list[str]:
@@ -276,7 +285,7 @@ def update(document: Document, shell: Shell) -> None:
 def _tidy(output: str) -> str:
     """Output as it stands in a document: no empty lines at its ends, no spaces at the ends of lines, no secrets."""
     text = "\n".join(line.rstrip() for line in output.strip("\n").splitlines()).strip("\n")
-    if text.startswith(("{", "[")) and "\n" not in text and len(text) > 120:
+    if "\n" not in text and len(text) > 120 and _json(text) is not None:
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     text = _SECRET.sub(r"\1_…", text)
     return f"{text}\n" if text else ""

@@ -132,5 +132,6 @@ CANONICAL_NAMES = frozenset(WRITTEN_AS)
 PROVIDER_NAMES = ProviderNames(
     aliases={alias: name for name, aliases in WRITTEN_AS.items() for alias in aliases},
     fallbacks=FALLBACKS,
+    known=CANONICAL_NAMES,
 )
 """How the installation reads provider names; give it to the price book."""

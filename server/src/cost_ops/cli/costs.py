@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from cost_ops.cli.options import Command
-from cost_ops.cli.question import RANGES, filter_options, filters_of, span_of, time_options, zone_of
+from cost_ops.cli.question import RANGES, filter_options, filters_of, now, span_of, time_options, zone_of
 from cost_ops.cli.session import Session, pass_session
 
 DEFAULT_RANGE = "last-30-days"
@@ -57,7 +57,6 @@ def query(
     from cost_ops.domain.periods import preset_range
 
     zone = zone_of(session, timezone)
-    from cost_ops.cli.question import now
 
     question = CostQuery(
         span=span_of(preset, start, end, zone) or preset_range(DEFAULT_RANGE, now=now(), zone=zone),
@@ -76,7 +75,6 @@ def query(
 @pass_session
 def summary(session: Session, /, *, period: str, timezone: str | None) -> None:
     """Totals of a period, its largest providers, models and projects, and the period before it."""
-    from cost_ops.cli.question import now
     from cost_ops.cli.reports import show_summary
     from cost_ops.domain.costs import CostQuery
     from cost_ops.domain.periods import preset_range, previous_range

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import rich_click as click
 
 from cost_ops.cli.options import Command
-from cost_ops.cli.question import RANGES, filter_options, filters_of, span_of, time_options, zone_of
+from cost_ops.cli.question import RANGES, filter_options, filters_of, now, span_of, time_options, zone_of
 from cost_ops.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ def _everything() -> TimeRange:
     """From the first instant that usage may have to a day from now."""
     from datetime import timedelta
 
-    from cost_ops.cli.question import now
     from cost_ops.domain.periods import TimeRange
     from cost_ops.domain.submission import EARLIEST
 

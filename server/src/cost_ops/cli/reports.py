@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -115,7 +116,7 @@ def show_summary(output: Output, found: Document) -> None:
         rows = found[name]
         if rows:
             dimension = title.lower().removesuffix("s")
-            parts.append(Table(_breakdown(rows, [dimension]).columns, _breakdown(rows, [dimension]).rows, title))
+            parts.append(replace(_breakdown(rows, [dimension]), title=title))
     parts.extend(total_lines(found["totals"]))
     parts.extend(uncertain_lines(found))
     output.show(found, *parts, rows=found["totals"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from cost_ops.domain.money import format_decimal
@@ -19,33 +20,35 @@ def json_text(value: Any, indent: int = 0) -> str:
     >>> json_text({"cost": Decimal("1E-10"), "tags": []})
     '{"cost": 0.0000000001, "tags": []}'
     """
-    return "".join(_parts(value, indent, 0))
+    return _text(value, indent, "\n" if indent else "")
 
 
-def _parts(value: Any, indent: int, depth: int) -> Iterator[str]:
-    if isinstance(value, Decimal):
-        yield format_decimal(value)
-    elif isinstance(value, Mapping) and value:
-        yield from _container("{}", ((f"{_quoted(str(k))}: ", v) for k, v in value.items()), indent, depth)
-    elif isinstance(value, list | tuple) and value:
-        yield from _container("[]", (("", v) for v in value), indent, depth)
-    else:
-        yield json.dumps(simple(value), ensure_ascii=False, allow_nan=False)
+def _text(value: Any, indent: int, line: str) -> str:
+    """`line` is what a line of this depth begins with; empty where all stands in one."""
+    write = _SCALARS.get(value.__class__)
+    if write is not None:
+        return write(value)
+    if isinstance(value, Mapping) and value:
+        inner = line + " " * indent
+        items = [f"{encode_basestring(str(k))}: {_text(v, indent, inner)}" for k, v in value.items()]
+        return f"{{{inner}{_join(items, inner)}{line}}}"
+    if isinstance(value, list | tuple) and value:
+        inner = line + " " * indent
+        return f"[{inner}{_join([_text(v, indent, inner) for v in value], inner)}{line}]"
+    return json.dumps(simple(value), ensure_ascii=False, allow_nan=False)
 
 
-def _container(marks: str, items: Iterable[tuple[str, Any]], indent: int, depth: int) -> Iterator[str]:
-    inner = "\n" + " " * indent * (depth + 1) if indent else ""
-    mark = ""
-    yield marks[0]
-    for label, item in items:
-        yield mark + inner + label
-        yield from _parts(item, indent, depth + 1)
-        mark = "," if indent else ", "
-    yield ("\n" + " " * indent * depth if indent else "") + marks[1]
+def _join(items: list[str], inner: str) -> str:
+    return (f",{inner}" if inner else ", ").join(items)
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    Decimal: format_decimal,
+    str: encode_basestring,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: "null",
+}
 
 
 def simple(value: Any) -> Any:

@@ -82,9 +82,13 @@ class ProviderNames:
 
     aliases: Mapping[str, str]
     fallbacks: Mapping[str, Sequence[str]]
+    known: frozenset[str] = frozenset()
+    """Canonical names, for a quick look: most callers write them so."""
 
     def canonical(self, name: str) -> str:
         """The canonical, lower-case name of a provider."""
+        if name in self.known:
+            return name
         lowered = name.strip().lower()
         return self.aliases.get(lowered, lowered)
 

@@ -104,18 +104,9 @@ def build(sent: Any, intake: Intake, problems: list[Problem] | None = None) -> U
 
 
 def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
-    named = {"organization_id": organization_id, "provider": sent.provider, "model_id": sent.model_id}
-    for name, value in named.items():
-        if value is None or not value.strip():
-            problems.append(Problem(name, "missing_required_field", f"{name} is required"))
-    if organization_id and organization_id.strip() and not ORGANIZATION_ID.match(organization_id):
-        problems.append(
-            Problem(
-                "organization_id",
-                "invalid_value",
-                "organization_id must be 1 to 64 letters, digits, dots, dashes, colons or underscores",
-            )
-        )
+    plain = organization_id is not None and ORGANIZATION_ID.match(organization_id)
+    if not (plain and sent.provider and sent.model_id) or sent.provider.isspace() or sent.model_id.isspace():
+        _check_names(sent, organization_id, problems)
     if not all_plain(_texts_of(sent)):
         for name in TEXT_FIELDS[1:]:
             value = getattr(sent, name)
@@ -129,6 +120,16 @@ def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]
                 f"currency must be an ISO 4217 code such as USD, got {sent.currency[:20]!r}",
             )
         )
+
+
+def _check_names(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
+    named = {"organization_id": organization_id, "provider": sent.provider, "model_id": sent.model_id}
+    for name, value in named.items():
+        if value is None or not value.strip():
+            problems.append(Problem(name, "missing_required_field", f"{name} is required"))
+    if organization_id and organization_id.strip() and not ORGANIZATION_ID.match(organization_id):
+        message = "organization_id must be 1 to 64 letters, digits, dots, dashes, colons or underscores"
+        problems.append(Problem("organization_id", "invalid_value", message))
 
 
 def _timestamp_us(timestamp: datetime | None, intake: Intake, problems: list[Problem]) -> int:

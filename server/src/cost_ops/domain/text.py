@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cost_ops.domain.errors import Problem
@@ -34,6 +35,8 @@ def all_plain(texts: Iterable[str | None], limit: int = MAX_TEXT) -> bool:
 
 def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     """Tags as text to text, from an object or from a list of `key:value`, `key=value` or plain words."""
+    if isinstance(value, dict) and _all_texts(value) and (plain := _plain_tags(tuple(value.items()))) is not None:
+        return plain
     if isinstance(value, Mapping):
         pairs = list(value.items())
     elif isinstance(value, list) and all(isinstance(v, str) for v in value):
@@ -44,10 +47,7 @@ def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     if len(pairs) > MAX_TAGS:
         problems.append(Problem("tags", "too_many", f"{len(pairs)} tags; the limit is {MAX_TAGS}"))
         return None
-    tags: dict[str, str] = dict(pairs)
-    if all(tags) and _all_texts(tags) and all_plain((*tags, *tags.values()), MAX_TAG_KEY):
-        return tags or None
-    tags = {}
+    tags: dict[str, str] = {}
     for key, raw in pairs:
         text = _tag_text(raw)
         fault = text_fault(key, MAX_TAG_KEY) if isinstance(key, str) and key else ("invalid_value", "must not be empty")
@@ -62,8 +62,19 @@ def clean_tags(value: Any, problems: list[Problem]) -> dict[str, str] | None:
     return tags or None
 
 
+@lru_cache(maxsize=16_384)
+def _plain_tags(items: tuple[tuple[str, str], ...]) -> dict[str, str] | None:
+    """Tags without a fault, or None for a closer look. The same few sets come again and again; they are shared."""
+    tags = dict(items)
+    sound = "" not in tags and len(tags) <= MAX_TAGS and all_plain((*tags, *tags.values()), MAX_TAG_KEY)
+    return tags if sound and tags else None
+
+
 def _all_texts(tags: Mapping[Any, Any]) -> bool:
-    return all(key.__class__ is str and value.__class__ is str for key, value in tags.items())
+    for key, value in tags.items():  # noqa: SIM110 (a generator costs twice as much, for every record)
+        if key.__class__ is not str or value.__class__ is not str:
+            return False
+    return True
 
 
 def split_tag(word: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from cost_ops.domain.identity import usage_id
@@ -27,6 +28,16 @@ STATUS_NAME: dict[int, str] = {code: status.value for code, status in STATUS_OF_
 def compact(value: Any) -> str | None:
     """JSON without spaces; None for nothing."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+
+
+def compact_tags(tags: Mapping[str, str] | None) -> str | None:
+    """Tags as JSON; the same few sets come again and again."""
+    return _known_tags(tuple(tags.items())) if tags else None
+
+
+@lru_cache(maxsize=16_384)
+def _known_tags(items: tuple[tuple[str, str], ...]) -> str | None:
+    return compact(dict(items))
 
 
 def token_columns(quantities: Mapping[str, Any]) -> tuple[int, int, int | None, int | None, int | None, str | None]:
@@ -79,7 +90,7 @@ def values_of(record: NewRecord) -> tuple[Any, ...]:
         submission.service_tier or None,
         submission.processing or None,
         submission.region or None,
-        compact(submission.tags),
+        compact_tags(submission.tags),
         compact(submission.metadata),
         meters,
     )

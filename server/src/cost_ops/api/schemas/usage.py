@@ -61,7 +61,7 @@ class Refused(Struct):
 
 
 class BatchResult(Struct):
-    """One record of a batch: recorded (or had been), or refused with an error. `cost` is the total, null if unpriced."""
+    """One record of a batch: recorded (or had been), or refused with an error. `cost` is the total, null if unknown."""
 
     index: int
     usage_id: str | msgspec.UnsetType = msgspec.UNSET
