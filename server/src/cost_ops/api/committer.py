@@ -28,6 +28,9 @@ _WRITER = Principal(None, None, frozenset({"usage:write"}))
 
 Answer = list[Outcome] | Exception
 
+_ANSWERS_A_TURN = 12
+"""Requests that are answered, and so followed by their next ones, in one turn of the event loop."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -145,7 +148,7 @@ class Committer:
         if self._loop is None:
             return
         try:
-            self._loop.call_soon_threadsafe(_resolve, futures, answers)
+            self._loop.call_soon_threadsafe(_resolve, self._loop, deque(zip(futures, answers, strict=True)))
         except RuntimeError:
             _log.warning("usage was written after its event loop had ended", batches=len(futures))
 
@@ -168,11 +171,15 @@ def _one_batch_failed(ctx: Context, batch: Batch, error: Exception) -> Answer:
     return outcomes
 
 
-def _resolve(futures: Sequence[asyncio.Future[list[Outcome]]], answers: Sequence[Answer]) -> None:
-    for future, answer in zip(futures, answers, strict=True):
+def _resolve(loop: asyncio.AbstractEventLoop, answered: deque[tuple[asyncio.Future[list[Outcome]], Answer]]) -> None:
+    """Hand out a few answers in this turn of the loop and the rest in later ones, so that others get their turn."""
+    for _ in range(min(_ANSWERS_A_TURN, len(answered))):
+        future, answer = answered.popleft()
         if future.done():
             continue
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)
+    if answered:
+        loop.call_soon(_resolve, loop, answered)

@@ -57,7 +57,6 @@ def query(
     from cost_ops.domain.periods import preset_range
 
     zone = zone_of(session, timezone)
-
     question = CostQuery(
         span=span_of(preset, start, end, zone) or preset_range(DEFAULT_RANGE, now=now(), zone=zone),
         zone=zone,

@@ -63,8 +63,10 @@ def per_million(meter: str, price: Decimal, when: Conditions = ALWAYS) -> Rate:
     return Rate(meter, price, MILLION, when)
 
 
-def rates_from_json(items: Any, field: str = "rates") -> tuple[tuple[Rate, ...], list[Problem]]:
-    """Rates from their JSON form, and every fault found, ties included."""
+def rates_from_json(
+    items: Any, field: str = "rates", *, settled: bool = False
+) -> tuple[tuple[Rate, ...], list[Problem]]:
+    """Rates from their JSON form, and every fault found, ties included (`settled`: they were looked for before)."""
     problems: list[Problem] = []
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
         return (), [Problem(field, "invalid_type", f"{field} must be a list of at least one rate")]
@@ -72,7 +74,7 @@ def rates_from_json(items: Any, field: str = "rates") -> tuple[tuple[Rate, ...],
         return (), [Problem(field, "too_many", f"{field} holds {len(items)} rates; the limit is {MAX_RATES}")]
     rates = [_rate_from_json(item, f"{field}[{i}]", problems) for i, item in enumerate(items)]
     found = tuple(rate for rate in rates if rate is not None)
-    if not problems:
+    if not problems and not settled:
         problems.extend(rate_faults(found, field))
     return found, problems
 

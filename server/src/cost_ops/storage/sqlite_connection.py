@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
-PAGE_SIZE = 8192
+PAGE_SIZE = 4096
 WRITER_CACHE_KIB = 64 * 1024
 READER_CACHE_KIB = 8 * 1024
-CHECKPOINT_PAGES = 8192
+CHECKPOINT_PAGES = 16384
 
 
 def connect(

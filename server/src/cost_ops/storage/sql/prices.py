@@ -143,7 +143,7 @@ def _price(row: Any) -> Price:
 
 
 def _rates(stored: Any) -> tuple[Rate, ...]:
-    rates, problems = rates_from_json(stored) if stored else ((), [])
+    rates, problems = rates_from_json(stored, settled=True) if stored else ((), [])
     if problems:
         raise ValueError(f"a stored price cannot be read: {problems[0].message}")
     return rates
