@@ -111,9 +111,7 @@ def fresh_database(server_url: str, *, template_url: str | None = None) -> Itera
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             # Instead of DROP … WITH (FORCE), which PostgreSQL 12 does not know.
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-            )
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
             connection.execute(SQL("DROP DATABASE {}").format(Identifier(name)))
 
 
@@ -156,9 +154,7 @@ def _started(binaries: Path, *, folder: Path, data: Path) -> Iterator[str]:
     as_owner = _as_owner(folder)
     initdb = f"{binaries}/initdb"
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    created = subprocess.run(
-        [initdb, f"--pgdata={data}", *options], **as_owner, capture_output=True, check=False
-    )
+    created = subprocess.run([initdb, f"--pgdata={data}", *options], **as_owner, capture_output=True, check=False)
     if created.returncode != 0:
         raise PostgresUnavailableError(f"{initdb} failed: {created.stderr.decode()}")
 
@@ -219,9 +215,7 @@ def _version(url: str) -> str:
         with psycopg.connect(url, connect_timeout=10) as connection:
             return str(connection.execute("SHOW server_version").fetchone()[0])  # type: ignore[index]
     except psycopg.OperationalError as error:
-        raise PostgresUnavailableError(
-            f"No PostgreSQL answers at {_without_password(url)}: {error}"
-        ) from error
+        raise PostgresUnavailableError(f"No PostgreSQL answers at {_without_password(url)}: {error}") from error
 
 
 def _without_password(url: str) -> str:

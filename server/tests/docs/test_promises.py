@@ -222,13 +222,6 @@ def _keep(promise: Promise, shell: Shell) -> None:
     assert [word for word in promise.words if word not in output] == [], output
 
 
-@pytest.mark.xfail(reason="this version does not limit rates", strict=True)
-def test_an_answer_says_how_many_requests_are_left(shell: Shell):
-    headers = run(shell, "curl -I http://localhost:8080/api/v1/costs").lower()
-    assert "x-ratelimit-limit:" in headers
-    assert "x-ratelimit-remaining:" in headers
-
-
 def test_the_quick_start_begins_with_nothing_and_ends_with_a_table(programs: Path, shell: Shell, tmp_path: Path):
     fresh = Shell(tmp_path, shell.environment)
     (tmp_path / "usage.json").write_text(json.dumps(USAGE), encoding="utf-8")

@@ -223,3 +223,11 @@ def test_gaps_and_what_is_taken_make_up_the_whole(taken: list[Stretch], start: i
 )
 def test_bounds_are_read_from_the_catalogue(text: str, expected: tuple[int, int]) -> None:
     assert parse_bounds(text) == expected
+
+
+def test_a_batch_that_the_database_gave_up_for_another_is_done_again(postgres_storage: Storage) -> None:
+    for failure in (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+        with pytest.raises(Lost), postgres_storage.recorder():
+            raise failure
+        with pytest.raises(Unavailable), postgres_storage.installation():
+            raise failure

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,5 +113,14 @@ Worth trying, in another terminal:
 
   curl "{base}/api/v1/costs?group_by=model&range=last-30-days" -H "Authorization: Bearer {key}"
 
-  cost-ops query --range last-30-days --group-by project --database-url {url}
+  {_program()} query --range last-30-days --group-by project --database-url {url}
 """
+
+
+def _program() -> str:
+    """How this program is called from here: by name where it is on the PATH, else by its place beside Python."""
+    beside = Path(sys.executable).parent / "cost-ops"
+    found = shutil.which("cost-ops")
+    if found is not None or not beside.is_file():
+        return "cost-ops"
+    return os.path.relpath(beside)

@@ -81,7 +81,7 @@ def show_added(output: Output, found: Document) -> None:
     if found.get("ended"):
         output.notice(f"{found['ended']} ends where it begins.")
     if found.get("priced_records"):
-        output.notice(f"{found['priced_records']:,} records that waited for a price have one now.")
+        output.notice(_priced_now(found["priced_records"]))
 
 
 def show_price(output: Output, found: Document) -> None:
@@ -186,7 +186,7 @@ def show_sync(output: Output, found: Document, *, dry_run: bool) -> None:
             "--output json shows them."
         )
     if found.get("priced_records"):
-        parts.append(f"{found['priced_records']:,} records that waited for a price have one now.")
+        parts.append(_priced_now(found["priced_records"]))
     output.show(found, *parts, rows=added)
 
 
@@ -237,3 +237,10 @@ def show_unpriced(output: Output, found: Sequence[Document]) -> None:
         Table((*columns, Column("since")), [(*r, m["first_seen"][:10]) for r, m in zip(rows, found, strict=True)]),
         hint,
     )
+
+
+def _priced_now(records: int) -> str:
+    """How much usage has a price now that had none."""
+    if records == 1:
+        return "1 record that waited for a price has one now."
+    return f"{records:,} records that waited for a price have one now."

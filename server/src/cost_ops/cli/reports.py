@@ -101,7 +101,8 @@ def uncertain_lines(found: Document) -> list[str]:
 
 def _requests(part: Document) -> str:
     share = format_share(part["share"])
-    return f"{part['requests']:,} requests ({share})"
+    requests = part["requests"]
+    return f"{requests:,} {'request' if requests == 1 else 'requests'} ({share})"
 
 
 def format_share(share: Any) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import psycopg
+
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.rollups import Grain, bucket_of
+from cost_ops.interfaces.storage import Lost
 from cost_ops.storage.database import Database
 from cost_ops.storage.partitions import PARTITIONED
 from cost_ops.storage.postgres_connection import connector, explain, pooled
@@ -25,7 +28,17 @@ class PostgresStorage(Database):
         self._pool = pooled(connect, pool_size, timeout_seconds)
 
     @contextmanager
-    def _connected(self, *, recording: bool) -> Iterator[Transaction]:  # noqa: ARG002
+    def _connected(self, *, recording: bool) -> Iterator[Transaction]:
+        try:
+            with self._transaction() as tx:
+                yield tx
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
+            if recording:
+                raise Lost from error
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
         with self._pool.connect() as connection:
             begun = connection.begin()
             tx = Transaction(connection, self.driver, self.names)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import psycopg
@@ -62,8 +62,14 @@ def pooled(connect: Callable[[], psycopg.Connection[Any]], size: int, timeout_se
 
 def _check(connection: Any, record: object, proxy: object) -> None:  # noqa: ARG001
     """Refuse a connection that the server has closed, without a round trip: an idle one has nothing to say."""
-    if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+    if connection.closed or _has_something_to_say(connection.fileno()):
         raise DisconnectionError
+
+
+def _has_something_to_say(descriptor: int) -> bool:
+    with DefaultSelector() as selector:
+        selector.register(descriptor, EVENT_READ)
+        return bool(selector.select(0))
 
 
 def migration_engine(url: str) -> Engine:

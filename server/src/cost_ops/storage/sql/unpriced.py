@@ -61,5 +61,11 @@ def _model(
         last += [row[0] for row in tx.rows(instants.where(*until, *how).order_by(u.timestamp.desc()).limit(1))]
     requests, input_tokens, output_tokens = map(int, sums)
     return UnpricedModel(
-        provider, model_id, requests, input_tokens, output_tokens, from_us(min(first)), from_us(max(last))
+        provider,
+        model_id,
+        requests,
+        input_tokens,
+        output_tokens,
+        from_us(min(first, default=month_start_us(first_month))),
+        from_us(max(last, default=month_start_us(last_month))),
     )
