@@ -60,9 +60,19 @@ class Client(threading.Thread):
         self.idle = threading.Event()
         self.draining = False
         self.ended = False
+        self.failure: Exception | None = None
 
     def run(self) -> None:
-        """Send until told to end."""
+        """Send until told to end, or until the server says what it must not: then `failure` holds that."""
+        try:
+            self._run()
+        except Exception as error:  # noqa: BLE001 (the scenario raises it)
+            self.failure = error
+        finally:
+            self._hang_up()
+            self.idle.set()
+
+    def _run(self) -> None:
         while not self.ended:
             if not self.running.is_set() or (self.draining and not self.unanswered):
                 self.idle.set()
@@ -78,12 +88,13 @@ class Client(threading.Thread):
             if not answered:
                 self.unanswered.append(records)
                 time.sleep(_PAUSE_SECONDS)
-        self._hang_up()
 
     def pause(self) -> None:
-        """Stop sending; returns when nothing is in the air."""
+        """Stop sending; returns when nothing is in the air. Raises what it failed with."""
         self.running.clear()
         self.idle.clear()
+        if self.failure is not None or not self.is_alive():
+            raise AssertionError(f"{self.name} has ended") from self.failure
         if not self.idle.wait(_TIMEOUT_SECONDS * 2):
             raise TimeoutError(f"{self.name} still waits for an answer")
 
@@ -114,7 +125,8 @@ class Client(threading.Thread):
         return all("usage_id" in result for result in results)
 
     def _remember(self, key: str, result: dict[str, Any]) -> None:
-        cost = None if result["cost"] is None else Decimal(result["cost"]["total_cost"])
+        said = result["cost"]  # of a single record with its parts, in a batch the total alone
+        cost = said["total_cost"] if isinstance(said, dict) else said
         found = Acknowledged(self._organization_id, result["usage_id"], cost)
         before = self._memory.acknowledged.setdefault(key, found)
         if before != found:

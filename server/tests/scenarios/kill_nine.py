@@ -88,7 +88,7 @@ class Scenario:
         for client in self._clients:
             client.resume()
         # A kill before any answer would show little.
-        _until(lambda: len(self._memory.acknowledged) > before, "an answer")
+        self._until(lambda: len(self._memory.acknowledged) > before, "an answer")
         time.sleep(self._chance.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
         self._kill(kind)
         for client in self._clients:
@@ -118,7 +118,7 @@ class Scenario:
         for client in self._clients:
             client.draining = True
             client.resume()
-        _until(lambda: not any(client.unanswered for client in self._clients), "all answers")
+        self._until(lambda: not any(client.unanswered for client in self._clients), "all answers")
         for client in self._clients:
             client.pause()
         never = self._memory.sent - self._memory.acknowledged.keys()
@@ -126,20 +126,22 @@ class Scenario:
             raise AssertionError(f"{len(never)} records were never acknowledged, such as {sorted(never)[:3]}")
         return self._checked(0, "nothing: all that was sent")
 
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            for client in self._clients:
+                if client.failure is not None:
+                    raise AssertionError(f"{client.name} failed") from client.failure
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {PATIENCE_SECONDS} s for {what} in vain")
+            time.sleep(0.01)
+
     def _checked(self, number: int, what: str) -> Outcome:
         application = open_ledger(self._url)
         try:
             return _compare(application, self._memory, number, what)
         finally:
             application.close()
-
-
-def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {PATIENCE_SECONDS} s for {what} in vain")
-        time.sleep(0.01)
 
 
 def _compare(application: Application, memory: Memory, number: int, what: str) -> Outcome:

@@ -117,10 +117,10 @@ def test_a_lost_connection_is_replaced(postgres_database: str, postgres_storage:
 
     def terminate() -> None:
         with psycopg.connect(postgres_database, autocommit=True) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            other.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+            while other.execute(f"SELECT 1 {others}".encode()).fetchone():
+                pass
 
     terminate()  # while idle: nobody notices
     store(postgres_storage, [new()])

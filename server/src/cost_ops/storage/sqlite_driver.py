@@ -9,24 +9,19 @@ from typing import Any
 from cost_ops.domain.errors import Unavailable
 from cost_ops.interfaces.storage import NewRecord
 from cost_ops.storage.rows import COLUMNS, values_of
+from cost_ops.storage.sqlite_inserts import Inserting
 from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transaction
 
-_INSERT_USAGE = f"INSERT INTO usage_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-_INSERT_KEY = (
-    "INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING"
+MEASURES = ("requests", "input_tokens", "output_tokens", "cached_tokens", "cost_e10")
+_INSERT_USAGE = Inserting("usage_records", COLUMNS)
+_INSERT_KEYS = Inserting(
+    "idempotency_keys", ("key_hash", "timestamp", "payload_hash", "organization"), "ON CONFLICT DO NOTHING"
 )
-_ADD_ROLLUP = """
-INSERT INTO rollups
-    (cube_set, bucket, dimension, series, requests, input_tokens, output_tokens, cached_tokens, cost_e10)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    requests = requests + excluded.requests,
-    input_tokens = input_tokens + excluded.input_tokens,
-    output_tokens = output_tokens + excluded.output_tokens,
-    cached_tokens = cached_tokens + excluded.cached_tokens,
-    cost_e10 = cost_e10 + excluded.cost_e10
-"""
+_ADD_ROLLUPS = Inserting(
+    "rollups",
+    ("cube_set", "bucket", "dimension", "series", *MEASURES),
+    "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES),
+)
 _CLAIMS = "SELECT key_hash, timestamp, payload_hash, organization FROM idempotency_keys WHERE key_hash"
 _CHUNK = 500
 
@@ -65,15 +60,15 @@ class SqliteDriver:
 
     def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
         """Store keys, given in order; how many were not there."""
-        return int(tx.raw.executemany(_INSERT_KEY, rows).rowcount)
+        return _INSERT_KEYS.run(tx.raw, rows)
 
     def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
         """Store usage rows."""
-        tx.raw.executemany(_INSERT_USAGE, map(values_of, records))
+        _INSERT_USAGE.run(tx.raw, list(map(values_of, records)))
 
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""
-        tx.raw.executemany(_ADD_ROLLUP, rows)
+        _ADD_ROLLUPS.run(tx.raw, rows)
 
     def find_ids(
         self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]
