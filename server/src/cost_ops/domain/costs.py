@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
-from cost_ops.domain.periods import Granularity, TimeRange, buckets, format_bucket, from_us
+from cost_ops.domain.periods import Granularity, TimeRange, buckets, from_us
 from cost_ops.domain.rollups import Measures
 
 DIMENSIONS = ("provider", "model", "project", "user", "team", "api_key", "session", "status", "currency")
@@ -198,98 +198,6 @@ class CostReport:
     data_through: datetime | None = None
     sources: tuple[str, ...] = field(default=())
     """What answered: names of rollup grains, `records`."""
-
-
-def assemble(query: CostQuery, slots: Sequence[TimeRange], found: Iterable[SummedRow], **about: Any) -> CostReport:
-    """Totals, rows, order and limit from summed rows. Unpriced usage joins the row of its group's only currency."""
-    totals: dict[str, CostRow] = {}
-    rows: dict[tuple[int, tuple[str | None, ...], str], CostRow] = {}
-    for slot, values, currency, status, sums in found:
-        total = totals.get(currency)
-        if total is None:
-            total = totals[currency] = CostRow((), currency)
-        total.add(status, sums)
-        key = (slot, values, currency)
-        row = rows.get(key)
-        if row is None:
-            row = rows[key] = CostRow((), currency)
-        row.add(status, sums)
-    merged_totals = _merge_unpriced({(0, (), c): t for c, t in totals.items()})
-    kept = list(_merge_unpriced(rows).items()) if query.group_by else []
-    labels = _labels(query, slots)
-    for (slot, values, _), row in kept:
-        row.group = labels[slot](values)
-    lines = [row for _, row in kept if all(h.holds(row.metric(h.metric)) for h in query.having)]
-    ordered = _ordered(query, lines)
-    shown = ordered if query.limit is None else ordered[: query.limit]
-    return CostReport(query, tuple(merged_totals.values()), tuple(shown), len(ordered), **about)
-
-
-_RowKey = tuple[int, tuple[str | None, ...], str]
-
-
-def _merge_unpriced(rows: dict[_RowKey, CostRow]) -> dict[_RowKey, CostRow]:
-    """Usage without a price has no currency; where its group has exactly one, show it there instead of apart."""
-    loose = [key for key in rows if key[2] == ""]
-    if not loose:
-        return rows
-    currencies: dict[tuple[int, tuple[str | None, ...]], list[str]] = {}
-    for slot, values, currency in rows:
-        if currency:
-            currencies.setdefault((slot, values), []).append(currency)
-    out = dict(rows)
-    for key in loose:
-        homes = currencies.get(key[:2], [])
-        if len(homes) == 1:
-            row = out.pop(key)
-            home = out[(*key[:2], homes[0])]
-            home.add("unpriced", Measures(row.requests, row.input_tokens, row.output_tokens, row.cached_tokens, 0))
-    return out
-
-
-def _labels(query: CostQuery, slots: Sequence[TimeRange]) -> list[Any]:
-    """For each slot a function from plain values to the full group, time labels put where they were asked for."""
-    if query.granularity is None:
-        return [lambda values: values] * len(slots)
-    out = []
-    for slot in slots:
-        times = {
-            unit: format_bucket(slot.start, Granularity(unit), query.zone)
-            for unit in query.group_by
-            if unit in TIME_DIMENSIONS
-        }
-        out.append(_labeller(query.group_by, times))
-    return out
-
-
-def _labeller(group_by: Sequence[str], times: dict[str, str]) -> Any:
-    if len(group_by) == 1:
-        alone = (times[group_by[0]],)
-        return lambda _: alone
-    if group_by[0] in times and len(times) == 1:
-        first = (times[group_by[0]],)
-        return lambda values: first + values
-
-    def label(values: tuple[str | None, ...]) -> tuple[str | None, ...]:
-        rest = iter(values)
-        return tuple(times[name] if name in times else next(rest) for name in group_by)
-
-    return label
-
-
-def _ordered(query: CostQuery, rows: list[CostRow]) -> list[CostRow]:
-    """By the metric asked for; else by time ascending and cost descending, or by cost descending."""
-    if query.order_by is not None:
-        metric = query.order_by
-        return sorted(rows, key=lambda r: (r.metric(metric), _sortable(r.group)), reverse=query.descending)
-    times = [i for i, name in enumerate(query.group_by) if name in TIME_DIMENSIONS]
-    if times:
-        return sorted(rows, key=lambda r: ([r.group[i] for i in times], -r.cost_e10, -r.requests, _sortable(r.group)))
-    return sorted(rows, key=lambda r: (-r.cost_e10, -r.requests, _sortable(r.group)))
-
-
-def _sortable(group: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple(value or "" for value in group)
 
 
 def data_through(timestamp_us: int | None) -> datetime | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.costs import CostQuery, CostReport, Filter, SummedRow, assemble, data_through
+from cost_ops.domain.assembly import assemble
+from cost_ops.domain.costs import CostQuery, CostReport, Filter, SummedRow, data_through
 from cost_ops.domain.rollups import CUBES, Cube, Measures, Read, cubes_for, plan
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import CostRepository, Ledger

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from cost_ops.cli.backend import Document
 from cost_ops.cli.documents import cost_document
-from cost_ops.domain.costs import CostQuery, Filter, assemble
+from cost_ops.domain.assembly import assemble
+from cost_ops.domain.costs import CostQuery, Filter
 from cost_ops.interfaces.context import Context
 from cost_ops.services import costs, organizations
 
