@@ -35,7 +35,7 @@ def test_a_table_is_exact_and_fits_a_terminal(filled: Shell) -> None:
     assert "20.025" in text
     assert "0.002" in text
     assert "EUR" in text
-    assert "Unpriced: 1 requests (25 %)" in text
+    assert "Unpriced: 1 request (25 %)" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith(("Total", "Unpriced"))) <= 80
 
 
