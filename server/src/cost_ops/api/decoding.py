@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,7 +21,9 @@ from cost_ops.domain.usage import UsageSubmission
 
 MAX_BATCH = 10_000
 MAX_DEPTH = 32
-_EXACT_FIELDS = (*DECIMAL_FIELDS, "default_pricing")
+_EXACT_FIELDS = ("reported_cost", "default_pricing", *sorted({*DECIMAL_FIELDS} - {"reported_cost"}))
+_exact_of = attrgetter(*_EXACT_FIELDS)
+_NOT_EXACT = (None,) * len(_EXACT_FIELDS)
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,7 +41,7 @@ def read_record(raw: bytes | msgspec.Raw, intake: Intake) -> UsageSubmission:
         sent = _decode_record(raw)
     except _NOT_DECODED:
         return read_value(parse_json(bytes(raw)), intake)
-    if sent.reported_cost is not None or any(getattr(sent, name) is not None for name in _EXACT_FIELDS):
+    if _exact_of(sent) != _NOT_EXACT:
         return read_value(parse_json(bytes(raw)), intake)
     if sent.metadata is not None and deeper_than(sent.metadata, MAX_DEPTH):
         raise InvalidInput([_too_deep()])

@@ -230,22 +230,15 @@ def _default_rates(value: Any, problems: list[Problem]) -> Any:
 
 def fingerprint(submission: UsageSubmission, *, timestamp_given: bool) -> int:
     """What tells a replay from a conflict: everything the caller said, whichever way it came in, in a fixed order."""
+    stated_us = submission.timestamp_us if timestamp_given else None
+    tags = sorted(submission.tags.items()) if submission.tags else None
+    metadata = json.dumps(submission.metadata, sort_keys=True, default=str) if submission.metadata else None
+    # Texts are never empty and hold no control characters, so no two records can come out alike.
     canonical = (
-        submission.provider,
-        submission.model_id,
-        tuple(submission.quantities.items()),
-        submission.timestamp_us if timestamp_given else None,
-        submission.project_id,
-        submission.user_id,
-        submission.team_id,
-        submission.session_id,
-        submission.service_tier,
-        submission.processing,
-        submission.region,
-        submission.latency_ms,
-        submission.reported_cost_e10,
-        submission.reported_currency,
-        sorted(submission.tags.items()) if submission.tags else None,
-        json.dumps(submission.metadata, sort_keys=True, default=str) if submission.metadata else None,
+        f"{submission.provider}\x1f{submission.model_id}\x1f{tuple(submission.quantities.items())}\x1f{stated_us}"
+        f"\x1f{submission.project_id or ''}\x1f{submission.user_id or ''}\x1f{submission.team_id or ''}"
+        f"\x1f{submission.session_id or ''}\x1f{submission.service_tier or ''}\x1f{submission.processing or ''}"
+        f"\x1f{submission.region or ''}\x1f{submission.latency_ms}\x1f{submission.reported_cost_e10}"
+        f"\x1f{submission.reported_currency or ''}\x1f{tags}\x1f{metadata}"
     )
-    return payload_hash(repr(canonical).encode("utf-8", "surrogatepass"))
+    return payload_hash(canonical.encode("utf-8", "surrogatepass"))
