@@ -64,9 +64,16 @@ def _benchmark(name: str) -> Callable[[argparse.Namespace], list[Report]]:
     return query.run
 
 
+def _name(text: str) -> str:
+    """A benchmark's name, or `all`."""
+    if text not in (*NAMES, "all"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no benchmark; there are {', '.join(NAMES)} and all")
+    return text
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=["all"], choices=[*NAMES, "all"], metavar="NAME")
+    parser.add_argument("names", nargs="*", default=["all"], type=_name, metavar="NAME")
     parser.add_argument("--records", type=counts, help="sizes of filled ledgers, such as 1M,10M,100M")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], help="one database only")
     parser.add_argument("--soak", type=float, default=0, help="seconds to load the server while its memory is watched")
