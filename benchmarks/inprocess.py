@@ -6,6 +6,7 @@ priced, stored, rolled up. The bare insert is timed from finished rows on.
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 from benchmarks import bare, payloads
 
+from cost_ops.api.server import COLLECT_AFTER
 from cost_ops.bootstrap import Application
 from cost_ops.domain.access import OWNER
 from cost_ops.domain.identity import key_hash, uid_of_key
@@ -53,6 +55,8 @@ def recorded(url: str, organization_id: str, *, batches: int, size: int = BATCH)
         ctx = application.context(OWNER)
         sent = [list(_fields(organization_id, size)) for _ in range(batches + 1)]
         _record(application, ctx, sent.pop())  # names are looked up, statements prepared
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)  # as in the server
         start = time.perf_counter()
         for items in sent:
             _record(application, ctx, items)

@@ -7,6 +7,7 @@ months, tags, pages and keys, on a warm cache; p50 and p95 of each. With `--quic
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import sys
 import time
@@ -19,6 +20,7 @@ from benchmarks import databases, fill
 from benchmarks.population import DAYS, key_of
 from benchmarks.report import Report, Row, Target, at_most
 
+from cost_ops.api.server import COLLECT_AFTER
 from cost_ops.bootstrap import Application
 from cost_ops.domain.access import OWNER
 from cost_ops.domain.costs import CostQuery
@@ -79,12 +81,20 @@ def run(options: argparse.Namespace) -> list[Report]:
 def _measure(ledger: fill.Filled, repeats: int) -> Measured:
     with fill.opened(ledger) as url, _application(url) as application:
         questions = Questions(application.context(OWNER), ledger)
+        _collect_as_the_server_does()
         times = {}
         for name, ask in questions.all().items():
             print(f"query: {ledger.engine}, {ledger.records:,}: {name}", file=sys.stderr)
             times[name] = _timed(ask, repeats)
         statistics = application.storage.statistics()
     return Measured(ledger.records, times, statistics["total_bytes"] / ledger.records)
+
+
+def _collect_as_the_server_does() -> None:
+    """Look for garbage cycles as seldom as the server, and never among what is there for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _timed(ask: Callable[[], int], repeats: int) -> Times:

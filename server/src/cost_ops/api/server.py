@@ -23,7 +23,7 @@ from cost_ops.settings import Settings
 _SWITCH_SECONDS = 0.0005
 """How long one thread may hold the interpreter: short, so that /health stays quick while the committer computes."""
 
-_COLLECT_AFTER = (50_000, 20, 1000)
+COLLECT_AFTER = (50_000, 20, 1000)
 """When to look for garbage cycles: a batch makes many objects that live shortly and have none, and a full collection
 in the midst of one was measured to stop everything for up to 0.2 s.
 """
@@ -74,5 +74,5 @@ def worker_app(settings: Settings) -> AsgiApp:
     configure(settings.logging)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(*_COLLECT_AFTER)
+    gc.set_threshold(*COLLECT_AFTER)
     return create_app(open_application(settings), owned=True)
