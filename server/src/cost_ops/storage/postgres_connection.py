@@ -17,6 +17,8 @@ from cost_ops.storage.failures import EXISTS, MIGRATE, OUT_OF_RANGE
 
 CONNECT_TIMEOUT_SECONDS = 10
 IDLE_TRANSACTION_SECONDS = 300
+WORKING_MEMORY = "32MB"
+"""Enough to sum by users in a hash table; PostgreSQL's 4 MB make it sort on disk, which takes twice as long."""
 
 
 def connector(url: str, *, timeout_seconds: float | None, pgbouncer: bool) -> Callable[[], psycopg.Connection[Any]]:
@@ -28,6 +30,7 @@ def connector(url: str, *, timeout_seconds: float | None, pgbouncer: bool) -> Ca
         settings = {
             "timezone": "UTC",
             "jit": "off",
+            "work_mem": WORKING_MEMORY,
             "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS}s",
         }
         if timeout_seconds is not None:
