@@ -28,7 +28,7 @@ _WRITER = Principal(None, None, frozenset({"usage:write"}))
 
 Answer = list[Outcome] | Exception
 
-_ANSWERS_A_TURN = 12
+_ANSWERS_A_TURN = 4
 """Requests that are answered, and so followed by their next ones, in one turn of the event loop."""
 
 
