@@ -103,7 +103,7 @@ def test_case_14_a_million_tokens_before_and_after_the_change(any_server: Server
     million = used(10**6, 0)
     before = amount(any_server, "o3", {**million, "timestamp": "2025-06-09T23:59:59Z"})
     after = amount(any_server, "o3", {**million, "timestamp": "2025-06-10T00:00:00Z"})
-    assert (before, after) == (10, 2)
+    assert (before, after) == (Decimal(10), Decimal(2))
 
 
 def test_case_15_five_records_of_two_models(any_server: Server) -> None:
