@@ -28,8 +28,7 @@ from cost_ops.domain.identity import key_hash
 from cost_ops.domain.periods import TimeRange, to_us
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import Position
-from cost_ops.services import costs, usage
-from cost_ops.services.usage import HistoryQuery
+from cost_ops.services import costs, history
 from tests.scenarios.running_ledger import open_ledger
 
 REPEATS = 40
@@ -150,8 +149,8 @@ class Questions:
         return len(report.rows) or len(report.totals)
 
     def _page(self, before: Position | None) -> int:
-        query = HistoryQuery(page_size=_PAGE, before=before)
-        return len(usage.history(self._ctx, self._organization_id, query).records)
+        query = history.HistoryQuery(page_size=_PAGE, before=before)
+        return len(history.page(self._ctx, self._organization_id, query).records)
 
     def _by_key(self) -> int:
         hashed = self._chance.choice(self._keys)

@@ -12,7 +12,7 @@ from cost_ops.domain.errors import Conflict, InvalidInput, NotFound
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.money import format_e10
 from cost_ops.domain.periods import TimeRange
-from cost_ops.services import costs, explain, usage
+from cost_ops.services import costs, explain, history, usage
 from tests.services.conftest import Desk
 
 
@@ -184,15 +184,15 @@ def test_callers_racing_with_one_key_are_counted_once(desk: Desk) -> None:
 def test_pages_are_newest_first_and_meet_without_gap(desk: Desk) -> None:
     times = [f"2026-02-{day:02d}T00:00:00Z" for day in range(1, 8)]
     desk.record(*(desk.submission(timestamp=t, user_id=f"u{i % 2}") for i, t in enumerate(times)))
-    first = usage.history(desk.ctx, desk.org, usage.HistoryQuery(page_size=3))
-    rest = usage.history(desk.ctx, desk.org, usage.HistoryQuery(page_size=10, before=first.next_position))
+    first = history.page(desk.ctx, desk.org, history.HistoryQuery(page_size=3))
+    rest = history.page(desk.ctx, desk.org, history.HistoryQuery(page_size=10, before=first.next_position))
     found = [r.timestamp for r in (*first.records, *rest.records)]
     assert found == sorted(found, reverse=True)
     assert len(set(found)) == 7
     assert rest.next_position is None
-    second = usage.history(desk.ctx, desk.org, usage.HistoryQuery(page=2, page_size=3))
+    second = history.page(desk.ctx, desk.org, history.HistoryQuery(page=2, page_size=3))
     assert [r.usage_id for r in second.records] == [r.usage_id for r in rest.records[:3]]
-    streamed = list(usage.stream(desk.ctx, desk.org, start_us=None, end_us=None))
+    streamed = list(history.stream(desk.ctx, desk.org, start_us=None, end_us=None))
     assert [parse_usage_id(r.usage_id) for r in streamed] == sorted(parse_usage_id(r.usage_id) for r in streamed)
     assert len(streamed) == 7
 

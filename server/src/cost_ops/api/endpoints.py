@@ -61,7 +61,7 @@ async def _answer(operation: Operation, process: Process, request: Request) -> R
 
 def _run(operation: Operation, call: Call) -> Response:
     if operation.handler is None:
-        raise NotImplementedError(operation.path)
+        raise TypeError(f"{operation.path} is answered by the gateway, not here")
     found = operation.handler(call)
     if isinstance(found, Response):
         return found

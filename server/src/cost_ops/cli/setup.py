@@ -10,7 +10,7 @@ from cost_ops.bootstrap import Application, migrate, sync_catalogue
 from cost_ops.cli.direct.backend import open_ready
 from cost_ops.cli.progress import Progress
 from cost_ops.domain.access import OWNER
-from cost_ops.services import access, organizations, samples, usage
+from cost_ops.services import access, history, organizations, samples, usage
 
 if TYPE_CHECKING:
     from cost_ops.interfaces.context import Context
@@ -88,5 +88,5 @@ def _record_samples(application: Application, ctx: Context, prepared: Prepared, 
 
 
 def _has_usage(ctx: Context, organization_id: str) -> bool:
-    page = usage.history(ctx, organization_id, usage.HistoryQuery(page_size=1))
+    page = history.page(ctx, organization_id, history.HistoryQuery(page_size=1))
     return bool(page.records)

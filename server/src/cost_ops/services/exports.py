@@ -12,7 +12,7 @@ from cost_ops.domain.exact_json import json_text
 from cost_ops.domain.money import format_decimal
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.context import Context
-from cost_ops.services import organizations, usage
+from cost_ops.services import history, organizations
 
 FORMATS = ("csv", "json", "jsonl")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
@@ -38,10 +38,10 @@ def records(
     """All records of a range, oldest first; where an owner names no organisation, one organisation after the other."""
     if organization_id is not None or not ctx.principal.is_admin:
         bound = organization_id or ctx.principal.organization_id or ""
-        yield from usage.stream(ctx, bound, start_us=start_us, end_us=end_us, filters=filters)
+        yield from history.stream(ctx, bound, start_us=start_us, end_us=end_us, filters=filters)
         return
     for organization in organizations.list_organizations(ctx):
-        yield from usage.stream(ctx, organization.organization_id, start_us=start_us, end_us=end_us, filters=filters)
+        yield from history.stream(ctx, organization.organization_id, start_us=start_us, end_us=end_us, filters=filters)
 
 
 def write(rows: Iterable[Row], form: str, file: TextFile, columns: Sequence[str] | None = None) -> int:

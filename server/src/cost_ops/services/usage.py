@@ -1,4 +1,4 @@
-"""Recording usage and reading it back."""
+"""Recording usage: priced, stored once under its key, and summed, in one transaction."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.access import authorize
 from cost_ops.domain.charging import Line, Stored, charge, compile_price, total_e10
-from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
 from cost_ops.domain.periods import to_us
@@ -18,7 +16,7 @@ from cost_ops.domain.rollups import Contribution, Series, fold, measure
 from cost_ops.domain.statuses import CostStatus, reported_agrees
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Position, Recorder
+from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Recorder
 
 MAX_AMOUNT_PER_RECORD_E10 = 10**17
 """Ten million currency units: no call costs that, and sums stay inside 64 bits."""
@@ -290,49 +288,3 @@ def lines_of(book: PriceBook, stored: UsageRecord) -> Sequence[Line]:
     if found is None:
         return ()
     return charge(book.compiled(found), Stored.of(stored)).lines
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryQuery:
-    """A page of records: a range (either end open), filters, and where to begin."""
-
-    start_us: int | None = None
-    end_us: int | None = None
-    filters: tuple[Filter, ...] = ()
-    page: int = 1
-    page_size: int = 20
-    before: Position | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Records, newest first; `next_position` is None on the last page."""
-
-    records: list[UsageRecord]
-    next_position: Position | None
-
-
-def history(ctx: Context, organization_id: str, query: HistoryQuery) -> HistoryPage:
-    """One page of the organisation's records, newest first."""
-    bound = authorize(ctx.principal, "usage:read", organization_id)
-    with ctx.storage.ledger(bound or organization_id) as ledger:
-        found = ledger.usage.page(
-            start_us=query.start_us,
-            end_us=query.end_us,
-            filters=query.filters,
-            limit=query.page_size + 1,
-            before=query.before,
-            offset=0 if query.before else (query.page - 1) * query.page_size,
-        )
-    records = found[: query.page_size]
-    more = len(found) > query.page_size
-    return HistoryPage(records, Position(*parse_usage_id(records[-1].usage_id)) if more else None)
-
-
-def stream(
-    ctx: Context, organization_id: str, *, start_us: int | None, end_us: int | None, filters: Sequence[Filter] = ()
-) -> Iterator[UsageRecord]:
-    """All records of a range, oldest first, in constant memory; the transaction lasts as long as the iteration."""
-    bound = authorize(ctx.principal, "usage:read", organization_id)
-    with ctx.storage.ledger(bound or organization_id) as ledger:
-        yield from ledger.usage.stream(start_us=start_us, end_us=end_us, filters=filters)

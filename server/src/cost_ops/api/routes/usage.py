@@ -23,7 +23,7 @@ from cost_ops.domain.errors import invalid
 from cost_ops.domain.periods import TimeRange, parse_zone
 from cost_ops.domain.submission import EARLIEST
 from cost_ops.domain.usage import UsageRecord
-from cost_ops.services import costs, explain, usage
+from cost_ops.services import costs, explain, history, usage
 
 routes = Routes("Usage")
 _TIMES = ("start_date", "end_date", "range", "period")
@@ -56,7 +56,7 @@ def _question(given: Given, organization_id: str) -> str:
     parameters=(ORGANIZATION, *SPAN, *FILTERS, PAGE, PAGE_SIZE, CURSOR),
     tag_filters=True,
 )
-def history(call: Call) -> UsagePage:
+def list_usage(call: Call) -> UsagePage:
     """A page of records."""
     given, organization_id = call.given, call.organization()
     question = _question(given, organization_id)
@@ -65,10 +65,10 @@ def history(call: Call) -> UsagePage:
         raise invalid("cursor", "ambiguous", "give either page or cursor, not both")
     page, page_size = given.get("page", 1) if cursor is None else cursor.page, given.get("page_size", 20)
     span, filters = _span(call), _filters(call)
-    found = usage.history(
+    found = history.page(
         call.ctx,
         organization_id,
-        usage.HistoryQuery(
+        history.HistoryQuery(
             start_us=span.start_us if span else None,
             end_us=span.end_us if span else None,
             filters=filters,
@@ -109,7 +109,7 @@ def _view(call: Call, record: UsageRecord) -> UsageView:
 def stream(call: Call) -> JsonLines:
     """All records of a range, one JSON object a line."""
     span = _span(call)
-    records = usage.stream(
+    records = history.stream(
         call.ctx,
         call.organization(),
         start_us=span.start_us if span else None,
