@@ -45,8 +45,10 @@ class DatabaseSettings:
 class CacheSettings:
     """What a process remembers."""
 
-    enable: bool = field(default=True, metadata={"help": "remember verified keys and answers"})
-    ttl_secs: int = field(default=300, metadata={"help": "seconds that answers may be remembered"})
+    enable: bool = field(default=True, metadata={"help": "remember verified keys"})
+    ttl_secs: int = field(
+        default=300, metadata={"help": "seconds that answers may be remembered; no effect in this version"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class ServerSettings:
 class AuthSettings:
     """Credentials."""
 
-    jwt_secret: str = field(default="", metadata={"help": "secret that signs tokens", "secret": True})
+    jwt_secret: str = field(
+        default="", metadata={"help": "secret that signs tokens; no effect in this version", "secret": True}
+    )
     key_cache_secs: int = field(
         default=4, metadata={"help": "seconds a verified key is remembered; a revoked one stops within"}
     )
