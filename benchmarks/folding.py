@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.population import Facts, Population
 
 from cost_ops.domain.periods import DAY_US, HOUR_US
-from cost_ops.domain.rollups import Dimension, Series, month_of_day
+from cost_ops.domain.rollups import Dimension, Series, month_of_day, week_of_day
 from cost_ops.storage.sql import names
 from cost_ops.storage.transaction import RollupRow, Transaction
 
@@ -24,7 +24,7 @@ RowKey = tuple[int, int, int, int]
 """Cube set, bucket, dimension, series."""
 
 _FEATURE, _ENVIRONMENT = "feature", "environment"
-_CODES = (1, 2, 3, 4, 5, 6, 7)
+_CODES = (1, 2, 3, 4, 5, 6, 7, 10)
 _TAG_CODES = (8, 9)
 
 
@@ -60,6 +60,7 @@ class Folding:
                 (2, 3, ""), (4, 5, ""), (6, 7, ""), (8, 9, _FEATURE), (8, 9, _ENVIRONMENT),
             )
         }  # fmt: skip
+        self._weeks = {cubes_[(6, "")]: cubes_[(10, "")] for cubes_ in self._cubes}
         self._days = {cubes_[(1, "")]: cubes_[(2, "")] for cubes_ in self._cubes}
 
     def rows(self, facts: Iterable[Facts]) -> list[RollupRow]:
@@ -93,6 +94,7 @@ class Folding:
                     sums[3] += cached
                     sums[4] += cost
         _sum_up(found, self._days, lambda hour: hour // 24)
+        _sum_up(found, self._weeks, week_of_day)
         _sum_up(found, self._coarser, month_of_day)
         return sorted((*key, *sums) for key, sums in found.items())  # type: ignore[misc]
 

@@ -324,7 +324,7 @@ def test_every_cube_answers(storage: Storage, cube: Cube) -> None:
     store(storage, [new(user_id="u", project_id=None, tags={"env": "prod", "team": "x"}, cost=5)])
     dimension = {"tag": "tag:env", None: "provider"}.get(cube.dimension, cube.dimension)
     assert dimension is not None
-    end = {Grain.HOUR: 10**6, Grain.DAY: 10**5, Grain.MONTH: 10**5}[cube.grain]
+    end = {Grain.HOUR: 10**6, Grain.DAY: 10**5, Grain.WEEK: 10**5, Grain.MONTH: 10**5}[cube.grain]
     with storage.ledger("acme") as ledger:
         [row] = ledger.costs.sum_cube(cube, [Window(0, end, 3)], [dimension, "currency", "status"], [])
     value = {"project": None, "user": "u", "tag": "prod", None: "openai"}[cube.dimension]

@@ -8,7 +8,7 @@ cubes, the rest from records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ class Grain(StrEnum):
 
     HOUR = "hour"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
 
 
@@ -47,6 +48,7 @@ CUBES: tuple[Cube, ...] = (
     Cube(7, "user", Grain.MONTH, False),
     Cube(8, "tag", Grain.DAY, False),
     Cube(9, "tag", Grain.MONTH, False),
+    Cube(10, "user", Grain.WEEK, False),
 )
 CUBE_OF_CODE = {cube.code: cube for cube in CUBES}
 
@@ -78,7 +80,7 @@ NO_DIMENSION = Dimension("", "", "")
 RollupKey = tuple[str, int, int, Dimension, Series]
 """(organisation, cube code, bucket, dimension, series): the row that a sum belongs to.
 
-A bucket counts UTC hours or days since 1970, or months since year 0. A plain tuple: recording makes several a record.
+A bucket counts UTC hours, days or weeks since 1970, or months since year 0. A plain tuple: a record makes several.
 """
 
 
@@ -168,6 +170,15 @@ def month_of_day(day: int) -> int:
     return instant.year * 12 + instant.month - 1
 
 
+_MONDAY_OFFSET = 3
+"""1970 began on a Thursday, three days after a Monday."""
+
+
+def week_of_day(day: int) -> int:
+    """The week, beginning on Monday, of a UTC day counted since 1970; week 0 holds the first of January 1970."""
+    return (day + _MONDAY_OFFSET) // 7
+
+
 def month_start_us(month: int) -> int:
     """The first instant of a month counted since year 0, in microseconds since 1970."""
     return to_us(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC))
@@ -178,13 +189,17 @@ def bucket_of(grain: Grain, timestamp_us: int) -> int:
     if grain is Grain.HOUR:
         return timestamp_us // HOUR_US
     day = timestamp_us // DAY_US
-    return day if grain is Grain.DAY else month_of_day(day)
+    if grain is Grain.DAY:
+        return day
+    return week_of_day(day) if grain is Grain.WEEK else month_of_day(day)
 
 
 def bucket_start_us(grain: Grain, bucket: int) -> int:
     """The first instant of a bucket, in microseconds since 1970."""
     if grain is Grain.HOUR:
         return bucket * HOUR_US
+    if grain is Grain.WEEK:
+        return (bucket * 7 - _MONDAY_OFFSET) * DAY_US
     return bucket * DAY_US if grain is Grain.DAY else month_start_us(bucket)
 
 
@@ -217,11 +232,16 @@ def fold(contributions: Iterable[Contribution]) -> Folded:
     return {key: sums for key, sums in _with_coarser(fine).items() if not sums.is_nothing}
 
 
-_COARSER = {4: 5, 6: 7, 8: 9}
+_COARSER: dict[int, tuple[tuple[int, Callable[[int], int]], ...]] = {
+    4: ((5, month_of_day),),
+    6: ((7, month_of_day), (10, week_of_day)),
+    8: ((9, month_of_day),),
+}
+"""Cube by day → the cubes summed from it, with the bucket of a day in each."""
 
 
 def _with_coarser(fine: Folded) -> Folded:
-    """The same with days summed from hours and months summed from days."""
+    """The same with days summed from hours, weeks and months summed from days."""
     out = dict(fine)
     for (organization_id, cube, bucket, dimension, series), sums in fine.items():
         if cube == 1:
@@ -229,7 +249,8 @@ def _with_coarser(fine: Folded) -> Folded:
             _add(out, (organization_id, 2, day, dimension, series), sums)
             _add(out, (organization_id, 3, month_of_day(day), dimension, series), sums)
         else:
-            _add(out, (organization_id, _COARSER[cube], month_of_day(bucket), dimension, series), sums)
+            for coarser, bucket_of_day in _COARSER[cube]:
+                _add(out, (organization_id, coarser, bucket_of_day(bucket), dimension, series), sums)
     return out
 
 
@@ -266,7 +287,7 @@ def cubes_for(dimensions: Sequence[str]) -> tuple[Cube, ...]:
         return ()
     dimension = next(iter(special), None)
     found = [c for c in CUBES if c.dimension == dimension and (c.by_model or not by_model)]
-    order = [Grain.MONTH, Grain.DAY, Grain.HOUR]
+    order = [Grain.MONTH, Grain.WEEK, Grain.DAY, Grain.HOUR]
     return tuple(sorted(found, key=lambda c: order.index(c.grain)))
 
 

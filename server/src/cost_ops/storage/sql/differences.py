@@ -8,8 +8,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, or_, select, text
 
-from cost_ops.domain.periods import DAY_US
-from cost_ops.domain.rollups import CUBE_OF_CODE, Contribution, Dimension, Measures, Series, fold
+from cost_ops.domain.periods import DAY_US, from_us
+from cost_ops.domain.rollups import (
+    CUBE_OF_CODE,
+    Contribution,
+    Dimension,
+    Measures,
+    Series,
+    bucket_start_us,
+    fold,
+)
 from cost_ops.storage.rows import STATUS_NAME
 from cost_ops.storage.sql.current import CURRENT_COST, CURRENT_CURRENCY, CURRENT_STATUS, WITH_LATEST
 from cost_ops.storage.sql.dialects import expressions
@@ -20,7 +28,8 @@ u, r = usage_records.c, rollups.c
 MOST = 100
 _HOURS = 1
 _DAYS = (2, 4, 6, 8)
-_MONTHS_OF = {2: 3, 4: 5, 6: 7, 8: 9}
+_COARSER = ((2, 3, "{month}"), (4, 5, "{month}"), (6, 7, "{month}"), (6, 10, "(r.bucket + 3) / 7"), (8, 9, "{month}"))
+"""Cube by day, the cube summed from it, and the bucket of a day there."""
 _CHUNK = 2_000
 
 
@@ -58,8 +67,8 @@ def _all(tx: Transaction, organization_id: str, organization: int) -> Iterator[s
         open_days.discard(day)
     for day in sorted(open_days):
         yield from _differences_of_day(tx, hours, days, day, ())
-    for fine, coarse in _MONTHS_OF.items():
-        yield from _differences_of_months(tx, organization, fine, coarse)
+    for fine, coarse, bucket in _COARSER:
+        yield from _differences_of_coarser(tx, organization, fine, coarse, bucket)
 
 
 def _stored_days(tx: Transaction, hours: list[int], days: list[int]) -> set[int]:
@@ -177,9 +186,9 @@ def _stored(tx: Transaction, hours: list[int], days: list[int], day: int) -> dic
     }
 
 
-_MONTHS = """
+_SUMMED = """
 SELECT m, dimension, series, sum(requests) FROM (
-    SELECT {month} AS m, r.dimension, r.series,
+    SELECT {bucket} AS m, r.dimension, r.series,
         r.requests, r.input_tokens, r.output_tokens, r.cached_tokens, r.cost_e10
     FROM rollups r JOIN cube_sets f ON f.id = r.cube_set WHERE f.organization = {number} AND f.cube = {fine}
     UNION ALL
@@ -194,11 +203,13 @@ ORDER BY m, dimension, series LIMIT {most}
 """
 
 
-def _differences_of_months(tx: Transaction, organization: int, fine: int, coarse: int) -> Iterator[str]:
-    query = _MONTHS.format(month=expressions(tx)["month"], number=organization, fine=fine, coarse=coarse, most=MOST)
+def _differences_of_coarser(tx: Transaction, organization: int, fine: int, coarse: int, bucket: str) -> Iterator[str]:
+    place = bucket.format(**expressions(tx))
+    query = _SUMMED.format(bucket=place, number=organization, fine=fine, coarse=coarse, most=MOST)
     cube = CUBE_OF_CODE[coarse]
-    for month, dimension, series, requests in tx.rows(text(query)):
+    for number, dimension, series, requests in tx.rows(text(query)):
+        begins = f"{from_us(bucket_start_us(cube.grain, number)):%Y-%m-%d}"
         yield (
-            f"month {month // 12}-{month % 12 + 1:02d} of cube {cube.code} (dimension {dimension}, series {series}):"
+            f"{cube.grain} from {begins} of cube {cube.code} (dimension {dimension}, series {series}):"
             f" its days have {int(requests)} requests more, or other sums"
         )

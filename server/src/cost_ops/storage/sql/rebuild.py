@@ -62,7 +62,14 @@ _FINEST = (
 )
 
 # fine cube, coarse cube, coarse bucket
-_COARSER = ((1, 2, "r.bucket / 24"), (2, 3, "{month}"), (4, 5, "{month}"), (6, 7, "{month}"), (8, 9, "{month}"))
+_COARSER = (
+    (1, 2, "r.bucket / 24"),
+    (2, 3, "{month}"),
+    (4, 5, "{month}"),
+    (6, 7, "{month}"),
+    (6, 10, "(r.bucket + 3) / 7"),
+    (8, 9, "{month}"),
+)
 
 _MEASURES = "requests, input_tokens, output_tokens, cached_tokens, cost_e10"
 
@@ -100,7 +107,7 @@ def _run(tx: Transaction, statement: str, bound: dict[str, Any] | None = None) -
 
 def _cube_sets() -> list[str]:
     insert = "INSERT INTO cube_sets (organization, cube, name) "
-    untagged = ", ".join(f"({{number}}, {cube}, '')" for cube in range(1, 8))
+    untagged = ", ".join(f"({{number}}, {cube}, '')" for cube in (*range(1, 8), 10))
     of_tags = (
         "SELECT DISTINCT organization, {cube}, name FROM dimension_values"
         " WHERE organization = {{number}} AND kind = 'tag'"
