@@ -111,8 +111,7 @@ def _read(
     tx: Transaction, cube_set: int, windows: Sequence[Window], shape: _Shape, wanted: Sequence[str]
 ) -> tuple[Sequence[Any], Callable[[int], int | None]]:
     """Rows of (place, dimension, series, sums), and what makes a slot of a place."""
-    between = f"bucket >= {windows[0].start} AND bucket < {max(w.end for w in windows)}"
-    conditions = [f"cube_set = {cube_set}", between, *wanted]
+    conditions = [f"cube_set = {cube_set}", _from_first_to_last(windows), *wanted]
     source = "rollups JOIN cost_series ON id = series" if shape.merged else "rollups"
     slots = _slots_of_buckets(windows)
     if slots is not None:
@@ -133,10 +132,14 @@ def _read(
     return _run(tx, ("slot", *shape.kept, *_summed(tx)), source, conditions, ["slot", *shape.by]), _itself
 
 
+def _from_first_to_last(windows: Sequence[Window]) -> str:
+    return f"bucket >= {windows[0].start} AND bucket < {max(w.end for w in windows)}"
+
+
 def _within(windows: Sequence[Window]) -> str:
     """A condition on the bucket: each window by itself where they are few, so that nothing between them is read."""
     if len(windows) > MOST_APART:
-        return f"bucket >= {windows[0].start} AND bucket < {max(w.end for w in windows)}"
+        return _from_first_to_last(windows)
     return "(" + " OR ".join(f"(bucket >= {start} AND bucket < {end})" for start, end, _ in windows) + ")"
 
 
