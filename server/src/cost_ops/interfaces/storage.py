@@ -292,6 +292,9 @@ class StorageStatus:
 class Storage(Protocol):
     """A database."""
 
+    recorders: int
+    """How many threads may usefully record at once: one where there is one writer."""
+
     def ledger(self, organization_id: str) -> AbstractContextManager[Ledger]:
         """A transaction bound to one organisation. Raises NotFound where it does not exist."""
 

@@ -19,7 +19,9 @@ from cost_ops.storage.transaction import Transaction
 
 
 class PostgresStorage(Database):
-    """A ledger on a PostgreSQL server."""
+    """A ledger on a PostgreSQL server. A second recorder prepares while the first one's rows are written."""
+
+    recorders = 2
 
     def __init__(self, url: str, *, pool_size: int, timeout_seconds: float, pgbouncer: bool) -> None:
         self._postgres = PostgresDriver()

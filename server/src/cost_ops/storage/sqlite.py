@@ -18,6 +18,8 @@ from cost_ops.storage.transaction import Transaction
 class SqliteStorage(Database):
     """A ledger in one file. What records usage has its own connection with a large cache."""
 
+    recorders = 1
+
     def __init__(self, path: str, *, pool_size: int, timeout_seconds: float) -> None:
         super().__init__(SqliteDriver(timeout_seconds), sqlite_explainer(path))
         self.path = path
