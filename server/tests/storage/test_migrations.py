@@ -51,6 +51,23 @@ def test_an_empty_database_is_brought_to_the_head_and_back(empty_url: str, tmp_p
     storage.close()
 
 
+def test_an_older_schema_is_brought_up_with_what_it_holds(empty_url: str, tmp_path: Path) -> None:
+    (tmp_path / "new folder").mkdir()
+    migrate(empty_url, "head")
+    storage = open_storage(empty_url)
+    organize(storage, "acme")
+    store(storage, [new()])
+    storage.close()
+    assert migrate(empty_url, "0001") == "0001"
+    storage = open_storage(empty_url)
+    assert not storage.status().migrated
+    storage.close()
+    assert migrate(empty_url, "head") == SCHEMA_HEAD
+    storage = open_storage(empty_url)
+    assert storage.statistics()["usage_records"] == 1
+    storage.close()
+
+
 def test_an_unknown_revision_is_refused(empty_url: str) -> None:
     with pytest.raises(InvalidInput, match="0001"):
         migrate(empty_url, "9999")

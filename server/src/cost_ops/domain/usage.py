@@ -7,7 +7,7 @@ from meter to quantity in which every token stands exactly once (see docs/explan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -201,6 +201,14 @@ def token_totals(quantities: Mapping[str, Quantity]) -> tuple[int, int]:
     return sent, received
 
 
+class Step(NamedTuple):
+    """One priced step of a response that had several; without a model it ran on the response's own."""
+
+    model_id: str | None
+    quantities: Quantities
+    kind: str
+
+
 COUNTER_NAMES = tuple(name for name, meter in METERS.items() if meter.side == "counter")
 
 
@@ -211,7 +219,9 @@ class UsageSubmission:
     Not to be changed once made; it is not frozen only because that would triple the cost of making one.
 
     `timestamp_us` is when the call was made, `received_us` when it reached us (both microseconds since 1970, UTC).
-    `source` and `key` are the caller's identity for it; `payload_hash` tells a replay from a conflict.
+    `source` and `key` are the caller's identity for it; `payload_hash` tells a replay from a conflict. `response_id` is
+    the provider's: the same call from another source has the same. `steps` are there where a response had several that
+    are priced apart; `quantities` are then their sum. `evidence` is the provider's own usage object with what was read.
     """
 
     organization_id: str
@@ -238,6 +248,9 @@ class UsageSubmission:
     default_price: Any = None
     tags: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] | None = None
+    response_id: str | None = None
+    steps: Sequence[Step] = ()
+    evidence: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +281,6 @@ class UsageRecord:
     estimated: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] | None = None
+    """Where the counts came from: the shape, the provider's usage object, what contradicted (see `domain.evidence`)."""
+    step_prices: Sequence[int | None] = ()

@@ -46,6 +46,10 @@ class NewRecord(NamedTuple):
     currency: str | None
     cost_e10: int | None
     price_number: int | None
+    response_hash: bytes | None = None
+    """A second key that leads to the record: that of its provider's response id."""
+    step_prices: Sequence[int | None] = ()
+    """The price of each step, where a response had several."""
 
 
 class Lost(Exception):
@@ -100,6 +104,9 @@ class Correction:
     cost_e10: int | None
     price_number: int | None
     reason: str
+    run: int | None = None
+    """The re-pricing run that made it."""
+    step_prices: Sequence[int | None] = ()
 
 
 class UsageRepository(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cost_ops.domain.charging import Line, Stored, charge, compile_price, total_e10
+from cost_ops.domain.costing import cost_of, cost_of_steps, steps_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
 from cost_ops.domain.periods import to_us
@@ -34,6 +35,7 @@ class Priced(NamedTuple):
     price_number: int | None
     lines: Sequence[Line]
     book_version: int
+    step_prices: Sequence[int | None] = ()
 
 
 class RecordedUsage(NamedTuple):
@@ -69,7 +71,10 @@ def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemise
     """
     found = book.find(submission.organization_id, submission.provider, submission.model_id, submission.timestamp_us)
     lines: Sequence[Line] = ()
-    if found is None:
+    step_prices: Sequence[int | None] = ()
+    if submission.steps:
+        found, cost, lines, _, step_prices = cost_of(book, submission, submission.steps)
+    elif found is None:
         cost = None
     elif itemised:
         cost, lines, _ = charge(found, submission)
@@ -83,7 +88,7 @@ def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemise
             raise invalid("input_tokens", "amount_too_large", message)
         unsure = submission.estimated or found.is_default
         status = CostStatus.ESTIMATED if unsure else CostStatus.COMPUTED
-        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version)
+        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, step_prices)
     return priced if submission.reported_cost_e10 is None else _with_reported(priced)
 
 
@@ -146,7 +151,9 @@ class _Recording:
         items = [item for batch in batches for item in batch.items]
         missing = self._missing_organizations({item.submission.organization_id for item in items})
         hashed = [_hash_of(item.submission) for item in items]
-        if stored := {h for h in hashed if h is not None}:
+        stored = {h for h in hashed if h is not None}
+        stored.update(h for item in items if (h := _response_hash_of(item.submission)) is not None)
+        if stored:
             self.claims = self.recorder.claims(sorted(stored))
             self._load_first_answers()
         self._hashes = iter(hashed)
@@ -202,15 +209,11 @@ class _Recording:
     def _item(self, item: Priced, missing: set[str], claimed: list[bytes]) -> Outcome:
         submission = item.submission
         hashed = next(self._hashes)
+        response_hash = _response_hash_of(submission)
         if submission.organization_id in missing:
             return NotFound(f"No organization {submission.organization_id!r}")
-        if hashed is not None and (claim := self.claims.get(hashed)) is not None:
-            if claim.payload_hash != submission.payload_hash:
-                return Conflict(
-                    f"idempotency key {submission.key!r} was used before with a different payload",
-                    usage_id=usage_id(claim.timestamp_us, claim.uid),
-                )
-            return self.answers[hashed]._replace(replayed=True)
+        if (known := self._known(submission, hashed, response_hash)) is not None:
+            return known
         try:
             item = self._current(item)
         except CostOpsError as error:
@@ -227,15 +230,40 @@ class _Recording:
             lines=item.lines,
         )
         self.new.append(
-            NewRecord(submission, uid, hashed, item.status, item.currency, item.cost_e10, item.price_number)
-        )
-        if hashed is not None:
-            self.claims[hashed] = Claim(
-                hashed, submission.organization_id, submission.payload_hash, submission.timestamp_us, uid
+            NewRecord(
+                submission,
+                uid,
+                hashed,
+                item.status,
+                item.currency,
+                item.cost_e10,
+                item.price_number,
+                response_hash,
+                item.step_prices,
             )
-            self.answers[hashed] = answer
-            claimed.append(hashed)
+        )
+        for key in (hashed, response_hash):
+            if key is not None:
+                payload = submission.payload_hash if key is hashed else 0
+                self.claims[key] = Claim(key, submission.organization_id, payload, submission.timestamp_us, uid)
+                self.answers[key] = answer
+                claimed.append(key)
         return answer
+
+    def _known(
+        self, submission: UsageSubmission, hashed: bytes | None, response_hash: bytes | None
+    ) -> RecordedUsage | Conflict | None:
+        """The first answer where the key was used before, or the provider's response was told of by another source."""
+        if hashed is not None and (claim := self.claims.get(hashed)) is not None:
+            if claim.payload_hash != submission.payload_hash:
+                return Conflict(
+                    f"idempotency key {submission.key!r} was used before with a different payload",
+                    usage_id=usage_id(claim.timestamp_us, claim.uid),
+                )
+            return self.answers[hashed]._replace(replayed=True)
+        if response_hash is not None and response_hash in self.claims:
+            return self.answers[response_hash]._replace(replayed=True)
+        return None
 
     def _current(self, item: Priced) -> Priced:
         """The item priced by the book that is committed now; by its default price where the book knows none."""
@@ -268,6 +296,13 @@ def _hash_of(submission: UsageSubmission) -> bytes | None:
     return key_hash(submission.organization_id, submission.source, submission.key)
 
 
+def _response_hash_of(submission: UsageSubmission) -> bytes | None:
+    """The key of the provider's response, by which the same call is known whichever source tells of it."""
+    if submission.response_id is None:
+        return None
+    return key_hash(submission.organization_id, "response", submission.response_id)
+
+
 def contribution(new: NewRecord) -> Contribution:
     """What a new record adds to the rollups."""
     submission = new.submission
@@ -284,7 +319,11 @@ def contribution(new: NewRecord) -> Contribution:
 
 def lines_of(book: PriceBook, stored: UsageRecord) -> Sequence[Line]:
     """The cost lines of a stored record, worked out again from its price; empty where it has none."""
-    found = book.by_number.get(stored.price_id or 0)
-    if found is None:
+    numbers = stored.step_prices or (stored.price_id,)
+    prices = [book.by_number.get(number or 0) for number in numbers]
+    if None in prices:
         return ()
-    return charge(book.compiled(found), Stored.of(stored)).lines
+    compiled = [book.compiled(price) for price in prices if price is not None]
+    if stored.step_prices:
+        return cost_of_steps(compiled, Stored.of(stored), steps_of(stored.evidence)).lines
+    return charge(compiled[0], Stored.of(stored)).lines

@@ -9,15 +9,16 @@ from sqlalchemy import Connection, inspect, text
 from cost_ops.domain.errors import invalid
 from cost_ops.storage.address import Address
 from cost_ops.storage.failures import sqlite_explainer, translated
-from cost_ops.storage.revision import SCHEMA_HEAD
+from cost_ops.storage.revision import REVISIONS
 
 _ADVISORY_LOCK = 4_731_002
 
 
 def migrate_address(address: Address, to: str) -> str:
     """Migrate the database at an address; the revision it is at afterwards (empty at `base`)."""
-    if to not in ("head", "base", SCHEMA_HEAD):
-        raise invalid("to", "unknown_revision", f"no schema revision {to[:40]!r}; known are {SCHEMA_HEAD}, head, base")
+    if to not in ("head", "base", *REVISIONS):
+        known = ", ".join((*REVISIONS, "head", "base"))
+        raise invalid("to", "unknown_revision", f"no schema revision {to[:40]!r}; known are {known}")
     if address.engine == "sqlite":
         from cost_ops.storage import sqlite_connection
 
@@ -43,7 +44,8 @@ def _run(connection: Connection, to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    if to == "base":
+    here = revision_of(connection)
+    if to == "base" or (to in REVISIONS and here in REVISIONS and REVISIONS.index(to) < REVISIONS.index(here)):
         command.downgrade(config, to)
     else:
         command.upgrade(config, to)

@@ -18,12 +18,14 @@ from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transacti
 
 _COPY_USAGE = f"COPY usage_records ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _CLAIMS = """
-SELECT uuid_send(key_hash), timestamp, payload_hash, organization FROM idempotency_keys
+SELECT uuid_send(key_hash), timestamp, payload_hash, organization, COALESCE(uid, 0) FROM idempotency_keys
 WHERE key_hash = ANY(%s::uuid[])
 """
 _INSERT_KEYS = """
-INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization)
-SELECT * FROM unnest(%s::uuid[], %b::int8[], %b::int8[], %b::int4[])
+INSERT INTO idempotency_keys (key_hash, timestamp, payload_hash, organization, uid)
+SELECT hash, timestamp, payload, organization, NULLIF(uid, 0)
+FROM unnest(%s::uuid[], %b::int8[], %b::int8[], %b::int4[], %b::int8[])
+    AS keys (hash, timestamp, payload, organization, uid)
 ON CONFLICT DO NOTHING
 """
 _ADD_ROLLUPS = """
@@ -63,15 +65,16 @@ class PostgresDriver:
         if not self.partitions.known(table, months):
             self.partitions.cover(tx, table, sorted(months))
 
-    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
-        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
-        found: list[tuple[bytes, int, int, int]] = tx.raw.execute(_CLAIMS, [_uuids(hashes)]).fetchall()
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[KeyRow]:
+        """The rows of stored keys."""
+        found: list[KeyRow] = tx.raw.execute(_CLAIMS, [_uuids(hashes)]).fetchall()
         return found
 
     def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
         """Store keys, given in order; how many were not there."""
-        hashes, timestamps_us, payloads, organizations = zip(*rows, strict=True)
-        arrays = [_uuids(hashes), int8_array(timestamps_us), int8_array(payloads), int4_array(organizations)]
+        hashes, timestamps_us, payloads, organizations, uids = zip(*rows, strict=True)
+        arrays = [_uuids(hashes), *map(int8_array, (timestamps_us, payloads)), int4_array(organizations)]
+        arrays.append(int8_array(uids))
         return int(tx.raw.execute(_INSERT_KEYS, arrays).rowcount)
 
     def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:

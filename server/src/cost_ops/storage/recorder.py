@@ -37,8 +37,8 @@ class StoredRecorder:
         found = self._tx.driver.claims(self._tx, hashes) if hashes else []
         ids = organizations.ids_of(self._tx, {row[3] for row in found})
         return {
-            hashed: Claim(hashed, ids[number], payload, timestamp_us, uid_of_key(hashed))
-            for hashed, timestamp_us, payload, number in found
+            hashed: Claim(hashed, ids[number], payload, timestamp_us, uid or uid_of_key(hashed))
+            for hashed, timestamp_us, payload, number, uid in found
         }
 
     def append(self, records: Sequence[NewRecord]) -> None:
@@ -46,11 +46,17 @@ class StoredRecorder:
         tx = self._tx
         tx.driver.make_room(tx, "usage_records", (r.submission.timestamp_us for r in records))
         numbers = organizations.numbers_of(tx, {r.submission.organization_id for r in records})
-        keys = sorted(
-            (r.key_hash, r.submission.timestamp_us, r.submission.payload_hash, numbers[r.submission.organization_id])
+        keys = [
+            (r.key_hash, r.submission.timestamp_us, r.submission.payload_hash, numbers[r.submission.organization_id], 0)
             for r in records
             if r.key_hash is not None
-        )
+        ]
+        keys += [
+            (r.response_hash, r.submission.timestamp_us, 0, numbers[r.submission.organization_id], r.uid)
+            for r in records
+            if r.response_hash is not None
+        ]
+        keys.sort()
         if keys and tx.driver.insert_keys(tx, keys) < len(keys):
             raise Lost
         tx.driver.insert_usage(tx, sorted(records, key=_place))

@@ -1,5 +1,6 @@
-"""The schema revision this program is written for: the head of `migrations/versions`."""
+"""The schema revisions, oldest first: the files of `migrations/versions`. This program is written for the last."""
 
 from __future__ import annotations
 
-SCHEMA_HEAD = "0001"
+REVISIONS = ("0001", "0002")
+SCHEMA_HEAD = REVISIONS[-1]

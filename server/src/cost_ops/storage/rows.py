@@ -12,13 +12,15 @@ from cost_ops.domain.identity import usage_id
 from cost_ops.domain.meters import CACHE_WRITE_METERS
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.statuses import STATUS_CODES, STATUS_OF_CODE
-from cost_ops.domain.usage import Quantities, UsageRecord, token_totals
+from cost_ops.domain.usage import Quantities, UsageRecord, UsageSubmission, token_totals
 from cost_ops.interfaces.storage import NewRecord
 from cost_ops.storage.tables import usage_records
 
 COLUMNS = tuple(column.name for column in usage_records.columns)
 ESTIMATED = 1
 """A bit of `flags`: the submission's split into meters had to be assumed."""
+DISCREPANT = 2
+"""A bit of `flags`: the provider's own numbers contradict each other; `evidence` has both."""
 
 _PLAIN = frozenset({"input", "input_cache_read", "input_cache_write_5m", "output", "output_reasoning"})
 STATUS_CODE: dict[str, int] = {status.value: code for status, code in STATUS_CODES.items()}
@@ -77,7 +79,7 @@ def values_of(record: NewRecord) -> tuple[Any, ...]:
         record.price_number,
         submission.latency_ms,
         STATUS_CODE[record.status],
-        ESTIMATED if submission.estimated else None,
+        _flags(submission) if submission.estimated or submission.evidence else None,
         submission.organization_id,
         submission.provider,
         submission.model_id,
@@ -93,7 +95,18 @@ def values_of(record: NewRecord) -> tuple[Any, ...]:
         compact_tags(submission.tags),
         compact(submission.metadata),
         meters,
+        compact(_evidence(record)) if submission.evidence else None,
     )
+
+
+def _flags(submission: UsageSubmission) -> int | None:
+    discrepant = submission.evidence is not None and submission.evidence.get("discrepancies")
+    return (ESTIMATED if submission.estimated else 0) | (DISCREPANT if discrepant else 0) or None
+
+
+def _evidence(record: NewRecord) -> Mapping[str, Any]:
+    evidence = record.submission.evidence or {}
+    return {**evidence, "step_prices": list(record.step_prices)} if record.step_prices else evidence
 
 
 def quantities_of(row: Any) -> Quantities:
@@ -139,7 +152,13 @@ def record_of(row: Any) -> UsageRecord:
         bool((row.flags or 0) & ESTIMATED),
         row.tags or {},
         row.metadata or {},
+        row.evidence,
+        _step_prices(row.current_detail if corrected else row.evidence),
     )
+
+
+def _step_prices(detail: Any) -> tuple[int | None, ...]:
+    return tuple(detail.get("step_prices", ())) if detail else ()
 
 
 def records_of(rows: Sequence[Any]) -> list[UsageRecord]:

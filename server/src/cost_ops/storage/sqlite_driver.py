@@ -15,14 +15,14 @@ from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transacti
 MEASURES = ("requests", "input_tokens", "output_tokens", "cached_tokens", "cost_e10")
 _INSERT_USAGE = Inserting("usage_records", COLUMNS)
 _INSERT_KEYS = Inserting(
-    "idempotency_keys", ("key_hash", "timestamp", "payload_hash", "organization"), "ON CONFLICT DO NOTHING"
+    "idempotency_keys", ("key_hash", "timestamp", "payload_hash", "organization", "uid"), "ON CONFLICT DO NOTHING"
 )
 _ADD_ROLLUPS = Inserting(
     "rollups",
     ("cube_set", "bucket", "dimension", "series", *MEASURES),
     "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES),
 )
-_CLAIMS = "SELECT key_hash, timestamp, payload_hash, organization FROM idempotency_keys WHERE key_hash"
+_CLAIMS = "SELECT key_hash, timestamp, payload_hash, organization, uid FROM idempotency_keys WHERE key_hash"
 _CHUNK = 500
 
 
@@ -50,9 +50,9 @@ class SqliteDriver:
     def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
         """Nothing: a file has no partitions."""
 
-    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
-        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
-        found: list[tuple[bytes, int, int, int]] = []
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[KeyRow]:
+        """The rows of stored keys."""
+        found: list[KeyRow] = []
         for start in range(0, len(hashes), _CHUNK):
             chunk = hashes[start : start + _CHUNK]
             found += tx.raw.execute(f"{_CLAIMS} IN ({','.join('?' * len(chunk))})", chunk)

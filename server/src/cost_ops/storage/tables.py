@@ -44,7 +44,7 @@ class Instant(TypeDecorator[int]):
 
 
 metadata = MetaData()
-_json = JSON().with_variant(JSONB(), "postgresql")
+_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 _hash = LargeBinary(16).with_variant(UUID(as_uuid=True), "postgresql")
 
 organizations = Table(
@@ -88,6 +88,7 @@ usage_records = Table(
     Column("tags", _json),
     Column("metadata", _json),
     Column("meters", _json),
+    Column("evidence", _json),
 )
 
 cost_records = Table(
@@ -103,6 +104,8 @@ cost_records = Table(
     Column("organization_id", Text, primary_key=True),
     Column("currency", Text),
     Column("reason", Text, nullable=False),
+    Column("run", Integer),
+    Column("detail", _json),
 )
 
 idempotency_keys = Table(
@@ -112,6 +115,7 @@ idempotency_keys = Table(
     Column("timestamp", BigInteger, nullable=False),
     Column("payload_hash", BigInteger, nullable=False),
     Column("organization", Integer, nullable=False),
+    Column("uid", BigInteger),
 )
 
 cube_sets = Table(
@@ -171,6 +175,8 @@ prices = Table(
     Column("effective_to", Instant),
     Column("source", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("confidence", Text),
+    Column("detail", _json),
 )
 
 model_aliases = Table(
@@ -203,4 +209,82 @@ api_keys = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+)
+
+usage_revisions = Table(
+    "usage_revisions",
+    metadata,
+    Column("organization_id", Text, primary_key=True),
+    Column("timestamp", Instant, primary_key=True),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("superseded_at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("record", _json, nullable=False),
+)
+
+reprice_runs = Table(
+    "reprice_runs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("organization_id", Text),
+    Column("request", _json, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("progress", _json, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("organization_id", Text),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("request_id", Text),
+    Column("detail", _json),
+)
+
+price_reviews = Table(
+    "price_reviews",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("detail", _json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    Column("decided_by", Text),
+)
+
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    Column("base", Text, primary_key=True),
+    Column("quote", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("rate", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+contracts = Table(
+    "contracts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("organization_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("terms", _json, nullable=False),
+    Column("effective_from", Instant),
+    Column("effective_to", Instant),
+    Column("note", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )

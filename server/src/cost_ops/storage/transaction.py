@@ -17,8 +17,8 @@ Value = TypeVar("Value")
 RollupRow = tuple[int, int, int, int, int, int, int, int, int]
 """cube set, bucket, dimension, series, then the five sums."""
 
-KeyRow = tuple[bytes, int, int, int]
-"""key hash, timestamp_us, payload hash, organisation number."""
+KeyRow = tuple[bytes, int, int, int, int]
+"""key hash, timestamp_us, payload hash, organisation number, uid of the record (0: it is made from the hash)."""
 
 
 class Kept(Generic[Key, Value]):
@@ -110,8 +110,8 @@ class Driver(Protocol):
     def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
         """Have somewhere for rows of these instants to go, before any is stored."""
 
-    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[bytes, int, int, int]]:
-        """(key hash, timestamp_us, payload hash, organisation number) of stored keys."""
+    def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[KeyRow]:
+        """The rows of stored keys."""
 
     def insert_keys(self, tx: Transaction, rows: Sequence[KeyRow]) -> int:
         """Store keys, given in order; how many were not there."""

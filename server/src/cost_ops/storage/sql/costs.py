@@ -79,6 +79,8 @@ class StoredCosts:
                 "organization_id": self._organization_id,
                 "currency": c.currency or None,
                 "reason": c.reason,
+                "run": c.run,
+                "detail": {"step_prices": list(c.step_prices)} if c.step_prices else None,
             }
             for c in sorted(corrections, key=lambda c: (c.timestamp_us, c.uid))
         ]

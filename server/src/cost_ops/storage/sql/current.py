@@ -47,6 +47,7 @@ _SELECTED = select(
     LATEST.c.currency.label("current_currency"),
     LATEST.c.cost_e10.label("current_cost_e10"),
     LATEST.c.price_id.label("current_price_id"),
+    LATEST.c.detail.label("current_detail"),
 )
 
 

@@ -79,7 +79,7 @@ class StoredUsage:
         claims = self._tx.driver.claims(self._tx, [key_hash])
         if not claims or claims[0][3] != self._number:
             return None
-        return self.get(claims[0][1], uid_of_key(key_hash))
+        return self.get(claims[0][1], claims[0][4] or uid_of_key(key_hash))
 
     def page(
         self,
