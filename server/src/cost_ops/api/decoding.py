@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from cost_ops.api.bodies import deeper_than, parse_json
-from cost_ops.api.schemas.submitted import DECIMAL_FIELDS, SubmittedRecord
+from cost_ops.api.schemas.submitted import DECIMAL_FIELDS, NO_PAYLOAD, DecodedRecord
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
 from cost_ops.domain.submission import Intake, build
-from cost_ops.domain.submitted import read_fields
+from cost_ops.domain.submitted import PAYLOAD_FIELDS, read_fields
 from cost_ops.domain.usage import UsageSubmission
 
 MAX_BATCH = 10_000
@@ -30,7 +30,8 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     records: list[msgspec.Raw]
 
 
-_decode_record = msgspec.json.Decoder(SubmittedRecord).decode
+_decode_record = msgspec.json.Decoder(DecodedRecord).decode
+_decode_payload = msgspec.json.Decoder(float_hook=Decimal).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
 _NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -39,6 +40,8 @@ def read_record(raw: bytes | msgspec.Raw, intake: Intake) -> UsageSubmission:
     """The submission that a JSON object describes. Raises InvalidInput with every problem."""
     try:
         sent = _decode_record(raw)
+        sent.usage = None if sent.usage is NO_PAYLOAD else _decode_payload(sent.usage)
+        sent.response = None if sent.response is NO_PAYLOAD else _decode_payload(sent.response)
     except _NOT_DECODED:
         return read_value(parse_json(bytes(raw)), intake)
     if _exact_of(sent) != _NOT_EXACT:
@@ -52,7 +55,7 @@ def read_value(item: Any, intake: Intake) -> UsageSubmission:
     """The same from plain values, as `parse_json` gives them."""
     problems: list[Problem] = []
     if isinstance(item, Mapping):
-        if deeper_than(item, MAX_DEPTH):
+        if any(deeper_than(value, MAX_DEPTH) for name, value in item.items() if name not in PAYLOAD_FIELDS):
             raise InvalidInput([_too_deep()])
         item = {k: _with_floats(v) if k in ("tags", "metadata") else v for k, v in item.items()}
     sent, problems = read_fields(item)

@@ -10,19 +10,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 from cost_ops.domain.access import ORGANIZATION_ID
 from cost_ops.domain.errors import CostOpsError, InvalidInput, Problem
+from cost_ops.domain.extraction import Extracted, ShapeBook
 from cost_ops.domain.identity import payload_hash
 from cost_ops.domain.money import e10_from_decimal, is_currency
+from cost_ops.domain.payloads import evidence_of, read_payload, usable_response_id, with_counters
 from cost_ops.domain.periods import format_instant, from_us, to_us
 from cost_ops.domain.pricebook import ProviderNames
 from cost_ops.domain.prices import rates_from_fields
 from cost_ops.domain.submitted import TEXT_FIELDS
 from cost_ops.domain.text import all_plain, clean_tags, text_fault
-from cost_ops.domain.usage import COUNTER_NAMES, FlatCounts, Quantity, UsageSubmission, disjoint
+from cost_ops.domain.usage import COUNTER_NAMES, Buckets, FlatCounts, Quantity, UsageSubmission, disjoint
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 MAX_METADATA_BYTES = 4096
@@ -36,7 +39,8 @@ _PLAIN_TIERS = frozenset({"default", "auto", "standard"})
 class Intake:
     """What a way in knows beside the record: who sends, when, and how identity is made.
 
-    `organization_id` is used where a record names none (files); an API record must name its own.
+    `organization_id` is used where a record names none (files); an API record must name its own. `shapes` reads
+    providers' own payloads; without it none is taken.
     """
 
     names: ProviderNames
@@ -47,6 +51,7 @@ class Intake:
     header_key: str | None = None
     fallback_source: str = "file"
     fallback_key: str | None = None
+    shapes: ShapeBook | None = None
 
 
 def build(sent: Any, intake: Intake, problems: list[Problem] | None = None) -> UsageSubmission:
@@ -56,57 +61,100 @@ def build(sent: Any, intake: Intake, problems: list[Problem] | None = None) -> U
     """
     found = problems if problems is not None else []
     organization_id = sent.organization_id or intake.organization_id
-    _check_texts(sent, organization_id, found)
+    provider = intake.names.canonical(sent.provider) if sent.provider else ""
+    extracted = None
+    if sent.usage is not None or sent.response is not None:
+        extracted = read_payload(sent, provider, intake.shapes, found)
+    model_id = (extracted.model_id if extracted is not None else None) or sent.model_id
+    _check_texts(sent, organization_id, model_id, found)
     timestamp_us = _timestamp_us(sent.timestamp, intake, found)
     if sent.counting not in (None, "inclusive", "exclusive"):
         found.append(Problem("counting", "invalid_value", 'counting must be "inclusive" or "exclusive"'))
-    counted = disjoint(_counts(sent, found), _counters(sent), sent.counting or "inclusive", found)
+    counted = _counted(sent, extracted, found)
     tags = clean_tags(sent.tags, found) if sent.tags else None
     metadata = _metadata(sent.metadata, found) if sent.metadata is not None else None
     rates = _default_rates(sent.default_pricing, found) if sent.default_pricing is not None else None
     key = sent.idempotency_key or intake.header_key or sent.request_id
     if found:
         raise InvalidInput(found)
-    provider = intake.names.canonical(sent.provider)
-    tier = sent.service_tier.lower() if sent.service_tier else None
-    processing = sent.processing.lower() if sent.processing else None
-    if tier == "batch":
-        tier, processing = None, "batch"
+    tier, processing, region, reported, currency = _circumstances(sent, extracted)
     submission = UsageSubmission(
         organization_id=organization_id or "",
         provider=provider,
-        model_id=sent.model_id.strip(),
+        model_id=model_id.strip(),
         quantities=counted.quantities,
         timestamp_us=timestamp_us,
         received_us=intake.now_us,
         payload_hash=0,
         source="caller" if key else intake.fallback_source,
         key=key or intake.fallback_key,
-        estimated=counted.estimated,
+        estimated=counted.estimated or bool(sent.estimated),
         project_id=sent.project_id or None,
         user_id=sent.user_id or None,
         team_id=sent.team_id or None,
         session_id=sent.session_id or None,
         api_key_id=intake.api_key_id,
-        service_tier=None if tier in _PLAIN_TIERS else tier,
+        service_tier=tier,
         processing=processing,
-        region=sent.region.lower() if sent.region else None,
+        region=region,
         latency_ms=sent.latency_ms,
-        reported_cost_e10=None if sent.reported_cost is None else e10_from_decimal(sent.reported_cost),
-        reported_currency=None if sent.reported_cost is None else (sent.currency or "USD"),
+        reported_cost_e10=None if reported is None else e10_from_decimal(reported),
+        reported_currency=None if reported is None else currency,
         default_price=rates,
         tags=tags,
         metadata=metadata,
     )
+    if extracted is not None or sent.response_id is not None or sent.requested_model_id is not None:
+        _with_evidence(submission, sent, extracted)
     if submission.key is not None:
         submission.payload_hash = fingerprint(submission, timestamp_given=sent.timestamp is not None)
     return submission
 
 
-def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
+def _counted(sent: Any, extracted: Extracted | None, problems: list[Problem]) -> Buckets:
+    if sent.usage is None and sent.response is None:
+        return disjoint(_counts(sent, problems), _counters(sent), sent.counting or "inclusive", problems)
+    if extracted is None:
+        return Buckets({})
+    return Buckets(with_counters(extracted.quantities, _counters(sent), problems), extracted.estimated)
+
+
+def _circumstances(
+    sent: Any, extracted: Extracted | None
+) -> tuple[str | None, str | None, str | None, Decimal | None, str]:
+    """(tier, processing, region, reported cost, its currency), the payload's own before the sender's."""
+    tier, processing, region, reported = sent.service_tier, sent.processing, sent.region, sent.reported_cost
+    currency = sent.currency
+    if extracted is not None:
+        tier, region = extracted.service_tier or tier, extracted.region or region
+        processing = processing or extracted.processing
+        if extracted.reported_cost is not None:
+            reported, currency = extracted.reported_cost, extracted.reported_currency
+    tier, processing = tier and tier.lower(), processing and processing.lower()
+    if tier == "batch":
+        tier, processing = None, "batch"
+    return (
+        None if tier in _PLAIN_TIERS else tier,
+        processing or None,
+        region.lower() if region else None,
+        reported,
+        currency or "USD",
+    )
+
+
+def _with_evidence(submission: UsageSubmission, sent: Any, extracted: Extracted | None) -> None:
+    submission.evidence = evidence_of(sent, extracted, submission.model_id)
+    response_id = sent.response_id
+    if extracted is not None:
+        submission.steps = extracted.steps
+        response_id = response_id or extracted.response_id
+    submission.response_id = usable_response_id(response_id)
+
+
+def _check_texts(sent: Any, organization_id: str | None, model_id: str | None, problems: list[Problem]) -> None:
     plain = organization_id is not None and ORGANIZATION_ID.match(organization_id)
-    if not (plain and sent.provider and sent.model_id) or sent.provider.isspace() or sent.model_id.isspace():
-        _check_names(sent, organization_id, problems)
+    if not (plain and sent.provider and model_id) or sent.provider.isspace() or model_id.isspace():
+        _check_names(sent, organization_id, model_id, problems)
     if not all_plain(_texts_of(sent)):
         for name in TEXT_FIELDS[1:]:
             value = getattr(sent, name)
@@ -122,8 +170,8 @@ def _check_texts(sent: Any, organization_id: str | None, problems: list[Problem]
         )
 
 
-def _check_names(sent: Any, organization_id: str | None, problems: list[Problem]) -> None:
-    named = {"organization_id": organization_id, "provider": sent.provider, "model_id": sent.model_id}
+def _check_names(sent: Any, organization_id: str | None, model_id: str | None, problems: list[Problem]) -> None:
+    named = {"organization_id": organization_id, "provider": sent.provider, "model_id": model_id}
     for name, value in named.items():
         if value is None or not value.strip():
             problems.append(Problem(name, "missing_required_field", f"{name} is required"))

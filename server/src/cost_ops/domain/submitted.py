@@ -25,6 +25,8 @@ TEXT_FIELDS = (
     "model_id",
     "idempotency_key",
     "request_id",
+    "response_id",
+    "requested_model_id",
     "project_id",
     "user_id",
     "team_id",
@@ -75,6 +77,8 @@ class Submitted:
     counting: str | None = None
     idempotency_key: str | None = None
     request_id: str | None = None
+    response_id: str | None = None
+    requested_model_id: str | None = None
     project_id: str | None = None
     user_id: str | None = None
     team_id: str | None = None
@@ -88,10 +92,15 @@ class Submitted:
     default_pricing: dict[str, Any] | None = None
     tags: Any = None
     metadata: Any = None
+    usage: Any = None
+    response: Any = None
+    estimated: bool | None = None
 
 
 FIELD_NAMES = tuple(f.name for f in fields(Submitted))
-_LATER = {"usage": "a provider's usage object", "response": "a provider's whole response"}
+PAYLOAD_FIELDS = ("usage", "response")
+"""A provider's own usage object, or its whole response (or the events of its stream), as returned."""
+_AS_SENT = ("tags", "metadata", "default_pricing", *PAYLOAD_FIELDS)
 
 
 def read_fields(item: Any) -> tuple[Submitted, list[Problem]]:
@@ -103,27 +112,35 @@ def read_fields(item: Any) -> tuple[Submitted, list[Problem]]:
     for name, value in item.items():
         if value is None:
             continue
-        if name not in FIELD_NAMES:
-            problems.append(_unknown(str(name)))
-        elif name in TEXT_FIELDS:
-            if isinstance(value, str):
-                setattr(sent, name, value)
-            else:
-                problems.append(Problem(name, "invalid_type", f"{name} must be a text, got {_shown(value)}"))
-        elif name == "timestamp":
-            sent.timestamp = _read_timestamp(value, problems)
-        elif name in ("tags", "metadata", "default_pricing"):
-            setattr(sent, name, value)
-        elif name == "reported_cost" or name in DECIMAL_COUNTERS:
-            setattr(sent, name, _read_decimal(name, value, problems))
+        if name in FIELD_NAMES:
+            setattr(sent, name, _read(name, value, problems))
         else:
-            setattr(sent, name, _read_count(name, value, problems))
+            problems.append(_unknown(str(name)))
     return sent, problems
 
 
+def _read(name: str, value: Any, problems: list[Problem]) -> Any:
+    if name in _AS_SENT:
+        return value
+    if name in TEXT_FIELDS:
+        return _read_as(str, "a text", name, value, problems)
+    if name == "estimated":
+        return _read_as(bool, "true or false", name, value, problems)
+    if name == "timestamp":
+        return _read_timestamp(value, problems)
+    if name == "reported_cost" or name in DECIMAL_COUNTERS:
+        return _read_decimal(name, value, problems)
+    return _read_count(name, value, problems)
+
+
+def _read_as(kind: type, described: str, name: str, value: Any, problems: list[Problem]) -> Any:
+    if isinstance(value, kind):
+        return value
+    problems.append(Problem(name, "invalid_type", f"{name} must be {described}, got {_shown(value)}"))
+    return None
+
+
 def _unknown(name: str) -> Problem:
-    if name in _LATER:
-        return Problem(name, "not_supported", f"{name} ({_LATER[name]}) is not taken yet; send token counts")
     near = get_close_matches(name, (*FIELD_NAMES, "model"), n=1, cutoff=0.7)
     hint = f"; did you mean {'model_id' if near[0] == 'model' else near[0]}?" if near else ""
     return Problem(name[:80], "unknown_field", f"{name[:80]!r} is not a field of a usage record{hint}")

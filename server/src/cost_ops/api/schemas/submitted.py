@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from cost_ops.domain.submitted import MAX_LATENCY_MS, TEXT_FIELDS, Submitted
+from cost_ops.domain.submitted import MAX_LATENCY_MS, PAYLOAD_FIELDS, TEXT_FIELDS, Submitted
 from cost_ops.domain.usage import COUNTER_NAMES, MAX_TOKENS
 
 DECIMAL_FIELDS = ("reported_cost", "seconds", "search_units")
@@ -34,14 +34,31 @@ def _field_type(name: str) -> Any:
         return Annotated[int, Meta(ge=0, le=MAX_TOKENS, examples=examples)] | None
     if name == "latency_ms":
         return Annotated[int, Meta(ge=0, le=MAX_LATENCY_MS)] | None
-    if name in DECIMAL_FIELDS:
-        return Decimal | None
-    if name == "timestamp":
-        return Annotated[datetime, Meta(tz=True)] | None
-    return Any if name != "default_pricing" else (dict[str, Any] | None)
+    return _OTHER_TYPES.get(name, Any)
+
+
+_OTHER_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(DECIMAL_FIELDS, Decimal | None),
+    "timestamp": Annotated[datetime, Meta(tz=True)] | None,
+    "estimated": bool | None,
+    "default_pricing": dict[str, Any] | None,
+    "usage": dict[str, Any] | None,
+}
 
 
 SubmittedRecord: Any = msgspec.defstruct(
     "SubmittedRecord", [(f.name, _field_type(f.name), None) for f in fields(Submitted)], forbid_unknown_fields=True
 )
-"""The typed twin of `domain.submission.Submitted`: what a record must be to take the fast way in."""
+"""The typed twin of `domain.submitted.Submitted`: what a record must be to take the fast way in."""
+
+NO_PAYLOAD = msgspec.Raw()
+
+DecodedRecord: Any = msgspec.defstruct(
+    "DecodedRecord",
+    [
+        (f.name, msgspec.Raw, NO_PAYLOAD) if f.name in PAYLOAD_FIELDS else (f.name, _field_type(f.name), None)
+        for f in fields(Submitted)
+    ],
+    forbid_unknown_fields=True,
+)
+"""The same, a provider's payload left as it came: every digit of its numbers counts, and most records have none."""
