@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -171,18 +171,23 @@ class PriceBook:
     def _resolve(self, organization_id: str, provider: str, model_id: str) -> Timeline:
         """All that could price this model, laid over each other: the first layer that holds an instant keeps it."""
         segments: list[Segment] = []
+        for price, how in self.in_order(organization_id, provider, model_id):
+            _lay(segments, self._segment(price, how))
+        found = Timeline(segments)
+        if len(self._found) >= _MAX_CACHED:
+            self._found.clear()
+        self._found[(organization_id, provider, model_id)] = found
+        return found
+
+    def in_order(self, organization_id: str, provider: str, model_id: str) -> Iterator[tuple[Price, str]]:
+        """Every price that a model could have at some time, what comes first first, and how its model was found."""
         for layer in LAYER_ORDER:
             owner = _owner(layer, organization_id)
             for name in (provider, *self.names.fallbacks.get(provider, ()), WILDCARD):
                 for model, found_by in self._candidates(owner, layer, name, model_id):
                     how = found_by if name == provider else f"{found_by}, prices of {name}"
                     for price in self._timelines[(owner, name, model)]:
-                        _lay(segments, self._segment(price, how))
-        found = Timeline(segments)
-        if len(self._found) >= _MAX_CACHED:
-            self._found.clear()
-        self._found[(organization_id, provider, model_id)] = found
-        return found
+                        yield price, how
 
     def _segment(self, price: Price, found_by: str) -> Segment:
         start = to_us(price.effective_from) if price.effective_from is not None else _BEGINNING
