@@ -1,4 +1,4 @@
-"""Why one price won: every price that could have held for a call, in the order in which they are asked, with a verdict."""
+"""Why one price won: all that could have held for a call, in the order in which they are asked, with a verdict."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def considered(
         if not price.valid_at(instant):
             one = Considered(price, found_by, won=False, verdict=_not_then(price, instant))
         elif winner is None:
-            one = winner = Considered(
-                price, found_by, won=True, verdict="valid at the time of the call, and asked first"
-            )
+            one = winner = Considered(price, found_by, won=True, verdict="valid then, and asked first")
         else:
             one = Considered(price, found_by, won=False, verdict=_after(price, found_by, winner))
         found.append(one)
@@ -54,4 +52,5 @@ def _after(price: Price, found_by: str, winner: Considered) -> str:
         return f"prices of the {price.layer} come after those of the {winner.price.layer}"
     if price.provider != winner.price.provider:
         return f"prices of {price.provider} only stand in where {winner.price.provider} has none"
-    return f"{found_by.split(',')[0]} comes after {winner.found_by.split(',')[0]}"
+    mine, theirs = (how.partition(",")[0] for how in (found_by, winner.found_by))
+    return f"{mine} comes after {theirs}"

@@ -155,8 +155,25 @@ class UnpricedModel:
     last_seen: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class CostVersion:
+    """One cost of a record: version 0 is the first, a later one supersedes it."""
+
+    version: int
+    status: str
+    currency: str | None
+    cost_e10: int | None
+    price_number: int | None
+    reason: str
+    created_at: datetime
+    run: int | None = None
+
+
 class CostRepository(Protocol):
     """Sums and corrections of the bound organisation's costs."""
+
+    def versions(self, timestamp_us: int, uid: int) -> list[CostVersion]:
+        """All costs that a record has had, the first first; empty where there is no such record."""
 
     def sum_cube(
         self, cube: Cube, windows: Sequence[Window], dimensions: Sequence[str], filters: Sequence[Filter]

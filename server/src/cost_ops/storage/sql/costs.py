@@ -10,16 +10,17 @@ from sqlalchemy import insert, select
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.identity import usage_id
-from cost_ops.domain.periods import to_us
+from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.rollups import Cube, Folded, Window
-from cost_ops.interfaces.storage import Correction
-from cost_ops.storage.rows import STATUS_CODE
+from cost_ops.interfaces.storage import Correction, CostVersion
+from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME
 from cost_ops.storage.sql import cube_sums, differences, rebuild, record_sums, rollups
 from cost_ops.storage.sql.usage import StoredUsage
 from cost_ops.storage.tables import cost_records, usage_records
 from cost_ops.storage.transaction import Transaction
 
 u = usage_records.c
+c = cost_records.c
 
 
 class StoredCosts:
@@ -65,24 +66,24 @@ class StoredCosts:
             return
         tx = self._tx
         tx.driver.lock_costs(tx, self._number)
-        tx.driver.make_room(tx, cost_records.name, (c.timestamp_us for c in corrections))
+        tx.driver.make_room(tx, cost_records.name, (one.timestamp_us for one in corrections))
         created_us = to_us(now)
         rows = [
             {
-                "timestamp": c.timestamp_us,
-                "uid": c.uid,
+                "timestamp": one.timestamp_us,
+                "uid": one.uid,
                 "created_at": created_us,
-                "cost_e10": c.cost_e10,
-                "version": self._next_version(c),
-                "price_id": c.price_number,
-                "cost_status": STATUS_CODE[c.status],
+                "cost_e10": one.cost_e10,
+                "version": self._next_version(one),
+                "price_id": one.price_number,
+                "cost_status": STATUS_CODE[one.status],
                 "organization_id": self._organization_id,
-                "currency": c.currency or None,
-                "reason": c.reason,
-                "run": c.run,
-                "detail": {"step_prices": list(c.step_prices)} if c.step_prices else None,
+                "currency": one.currency or None,
+                "reason": one.reason,
+                "run": one.run,
+                "detail": {"step_prices": list(one.step_prices)} if one.step_prices else None,
             }
-            for c in sorted(corrections, key=lambda c: (c.timestamp_us, c.uid))
+            for one in sorted(corrections, key=lambda one: (one.timestamp_us, one.uid))
         ]
         tx.write(insert(cost_records), rows)
 
@@ -94,6 +95,35 @@ class StoredCosts:
             raise NotFound(f"No usage record with id {usage_id(*place)!r}")
         versions[place] += 1
         return versions[place]
+
+    def versions(self, timestamp_us: int, uid: int) -> list[CostVersion]:
+        """All costs that a record has had, the first first; empty where there is no such record."""
+        tx, mine = self._tx, self._organization_id
+        first = select(u.cost_status, u.currency, u.cost_e10, u.price_id, u.received_at).where(
+            u.organization_id == mine, u.timestamp == timestamp_us, u.uid == uid
+        )
+        later = (
+            select(cost_records)
+            .where(c.organization_id == mine, c.timestamp == timestamp_us, c.uid == uid)
+            .order_by(c.version)
+        )
+        found = [
+            CostVersion(0, STATUS_NAME[r.cost_status], r.currency, r.cost_e10, r.price_id, "as it came", from_us(r[4]))
+            for r in tx.rows(first)
+        ]
+        return found + [
+            CostVersion(
+                r.version,
+                STATUS_NAME[r.cost_status],
+                r.currency,
+                r.cost_e10,
+                r.price_id,
+                r.reason,
+                from_us(r.created_at),
+                r.run,
+            )
+            for r in (tx.rows(later) if found else ())
+        ]
 
     def fold(self, sums: Folded) -> None:
         """Add to the rollups (negative measures take away)."""
