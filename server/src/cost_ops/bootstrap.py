@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cost_ops.catalog import PROVIDER_NAMES
 from cost_ops.domain.access import Principal
+from cost_ops.domain.extraction import ShapeBook
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.interfaces.clock import Clock, system_clock
 from cost_ops.interfaces.context import Context, IngestRules
@@ -41,10 +42,18 @@ class Books:
                 self._book = PriceBook(
                     installation.book_prices(),
                     aliases=installation.aliases(),
+                    contracts=installation.contracts.list(),
                     names=PROVIDER_NAMES,
                     version=version,
                 )
             return self._book
+
+
+def usage_shapes() -> ShapeBook:
+    """The usage shapes that we know."""
+    from cost_ops.catalog.usage_shapes import load_shapes
+
+    return load_shapes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +65,15 @@ class Application:
     books: Books
     clock: Clock
 
+    @property
+    def shapes(self) -> ShapeBook:
+        """How providers' payloads are read."""
+        return usage_shapes()
+
     def context(self, principal: Principal) -> Context:
         """The context of one caller."""
         rules = IngestRules(self.settings.ingest.strict, self.settings.ingest.future_tolerance_secs)
-        return Context(self.storage, self.books, self.clock, secrets.randbits, principal, rules)
+        return Context(self.storage, self.books, self.clock, secrets.randbits, principal, self.shapes, rules)
 
     def close(self) -> None:
         """Let go of the database."""

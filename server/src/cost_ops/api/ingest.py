@@ -72,9 +72,9 @@ class Ingest:
 
     async def one(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage: one record."""
-        principal = await self._principal(headers)
+        principal = await self.principal(headers)
         given = read_parameters(_pairs(query), (MONEY,)) if query else _PLAIN
-        intake = self._intake(principal, _header_key(headers))
+        intake = self.intake(principal, _header_key(headers))
         submission = read_record(await read_body(headers, receive, self._limit), intake)
         try:
             authorize(principal, "usage:write", submission.organization_id)
@@ -91,17 +91,18 @@ class Ingest:
 
     async def batch(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
-        principal = await self._principal(headers)
+        principal = await self.principal(headers)
         given = read_parameters(_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
         header_key = _header_key(headers)
         body = await read_body(headers, receive, self._limit)
         records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)
-        intake = self._intake(principal, header_key)
-        sent = Sent(records, self._context(principal), intake, given, self._metrics)
+        intake = self.intake(principal, header_key)
+        sent = Sent(records, self.context(principal), intake, given, self._metrics)
         answered: Answered = await self._committer.submit(sent)
         return answered
 
-    async def _principal(self, headers: Headers) -> Principal:
+    async def principal(self, headers: Headers) -> Principal:
+        """Who sends usage. Raises Unauthorized, and Forbidden without the permission."""
         header = headers.get(b"authorization")
         principal = self._authenticator.remembered(header) or await self._authenticator.authenticate(header)
         authorize(principal, "usage:write")
@@ -109,7 +110,8 @@ class Ingest:
             await self.warm()
         return principal
 
-    def _intake(self, principal: Principal, header_key: str | None) -> Intake:
+    def intake(self, principal: Principal, header_key: str | None) -> Intake:
+        """What is known of a record beside its fields."""
         return Intake(
             self._application.books.current().names,
             to_us(self._application.clock()),
@@ -118,9 +120,12 @@ class Ingest:
             principal.key_id,
             header_key,
             "api",
+            None,
+            self._application.shapes,
         )
 
-    def _context(self, principal: Principal) -> Context:
+    def context(self, principal: Principal) -> Context:
+        """The caller's context, remembered."""
         found = self._contexts.get(principal)
         if found is None:
             if len(self._contexts) >= 1000:
@@ -130,7 +135,7 @@ class Ingest:
 
     async def _priced(self, principal: Principal, submission: UsageSubmission) -> Priced:
         """The submission's cost; where a strict installation knows no price, another look with the newest book."""
-        ctx = self._context(principal)
+        ctx = self.context(principal)
         try:
             return usage.price(ctx, self._application.books.current(), submission)
         except NotFound:

@@ -11,14 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from cost_ops.domain.access import ApiKey
-from cost_ops.domain.charging import Line
 from cost_ops.domain.costs import CostReport, CostRow
 from cost_ops.domain.money import decimal_from_e10
 from cost_ops.domain.periods import format_instant
 from cost_ops.domain.prices import FLAT_METERS, Price
 from cost_ops.domain.usage import UsageRecord, token_totals
 from cost_ops.interfaces.storage import UnpricedModel
-from cost_ops.services.explain import Explanation
 
 Document = dict[str, Any]
 
@@ -84,7 +82,7 @@ def _sums(row: CostRow) -> Document:
 
 def usage_document(record: UsageRecord) -> Document:
     """A stored record with its current cost; counts as OpenTelemetry has them, and the disjoint quantities."""
-    quantities = record.quantities
+    quantities, evidence = record.quantities, record.evidence or {}
     into, out = token_totals(quantities)
     return {
         "usage_id": record.usage_id,
@@ -112,6 +110,10 @@ def usage_document(record: UsageRecord) -> Document:
         "region": record.region,
         "latency_ms": record.latency_ms,
         "reported_cost": amount(record.reported_cost_e10),
+        "estimated": record.estimated,
+        "requested_model_id": evidence.get("requested_model_id"),
+        "response_id": evidence.get("response_id"),
+        "discrepant": bool(evidence.get("discrepancies")),
         "tags": dict(record.tags or {}),
         "metadata": dict(record.metadata or {}),
     }
@@ -170,35 +172,4 @@ def key_document(key: ApiKey) -> Document:
         "created_at": format_instant(key.created_at),
         "expires_at": instant(key.expires_at),
         "revoked_at": instant(key.revoked_at),
-    }
-
-
-def explanation_document(found: Explanation) -> Document:
-    """The proof of an amount."""
-    price = found.price
-    return {
-        "usage": usage_document(found.record),
-        "price": None if price is None else price_document(price),
-        "found_by": found.found_by,
-        "context_tokens": found.context_tokens,
-        "lines": [line_document(line) for line in found.lines],
-        "recomputed_cost": amount(found.recomputed_e10),
-        "missing_meters": list(found.missing_meters),
-        "agrees": found.agrees,
-        "reason": found.reason,
-    }
-
-
-def line_document(line: Line) -> Document:
-    """One line of a cost: `quantity` × `rate_price` / `rate_per`, rounded once."""
-    rate = line.rate.rate
-    return {
-        "meter": line.meter,
-        "quantity": line.quantity,
-        "priced_as": rate.meter,
-        "rate_price": rate.price,
-        "rate_per": rate.per,
-        "included": rate.included,
-        "conditions": rate.when.to_json(),
-        "amount": amount(line.amount_e10),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -30,35 +30,118 @@ def explain(session: Session, /, *, usage_id: str) -> None:
 
 
 def _parts(found: Document) -> list[Any]:
-    from cost_ops.cli.output import Column, Table, money
+    from cost_ops.cli.output import Column, Table
 
-    usage, price = found["usage"], found["price"]
-    currency = usage["currency"] or (price or {}).get("currency") or "USD"
+    usage = found["usage"]
+    currency = usage["currency"] or (found["price"] or {}).get("currency") or "USD"
     parts: list[Any] = [Table((Column("usage"), Column("")), _usage_rows(usage))]
-    buckets = [(meter, _quantity(quantity)) for meter, quantity in usage["quantities"].items()]
-    parts.append(Table((Column("bucket"), Column("quantity")), buckets, "1. Every token in exactly one bucket"))
+    if found["fields"]:
+        columns = (Column("field of the payload"), Column("says"), Column("bucket"), Column("note"))
+        title = f"1. What {usage['provider']} reported ({found['shape']}): every token in exactly one bucket"
+        rows = [(f["path"], _quantity(f["quantity"]), f["meter"], f["note"] or None) for f in found["fields"]]
+        parts.append(Table(columns, rows, title))
+    else:
+        buckets = [(meter, _quantity(quantity)) for meter, quantity in usage["quantities"].items()]
+        parts.append(Table((Column("bucket"), Column("quantity")), buckets, "1. Every token in exactly one bucket"))
+    parts.extend(f"NOTE: {one['message']}" for one in found["discrepancies"])
     parts.append(Table((Column("price"), Column("")), _price_rows(found), "2. The price"))
-    lines = [
-        (line["meter"], _quantity(line["quantity"]), _line_rate(line, currency), _amount(line["amount"]))
-        for line in found["lines"]
-    ]
-    if lines:
-        columns = (Column("meter"), Column("quantity"), Column("rate"), money(f"amount ({currency})"))
-        parts.append(Table(columns, lines, "3. Quantity × rate, each line rounded once, half to even, to 10 decimals"))
+    if len(found["considered"]) > 1 or (found["considered"] and not found["considered"][0]["won"]):
+        parts.append(_considered_table(found["considered"]))
+    if found["steps"]:
+        steps = [(s["model_id"], s["kind"], s["price_id"], _buckets(s["quantities"])) for s in found["steps"]]
+        columns = (Column("step ran on"), Column("kind"), Column("price"), Column("used"))
+        parts.append(Table(columns, steps, "Steps of this response, each at its own model's price"))
+    if found["lines"]:
+        parts.append(_lines_table(found["lines"], currency))
+        parts.extend(_reasons(found["lines"]))
     parts.extend(_verdict(found, currency))
+    if len(found["versions"]) > 1:
+        parts.append(_versions_table(found["versions"]))
     return parts
 
 
-def _line_rate(line: Document, currency: str) -> str:
-    from cost_ops.cli.prices import condition_text, rate_text
+def _considered_table(considered: Sequence[Document]) -> Any:
+    from cost_ops.cli.output import Column, Table
 
-    rate = {"price": line["rate_price"], "per": line["rate_per"], "included": line["included"]}
-    text = f"× {rate_text(rate, currency)}"
-    if line["priced_as"] != line["meter"]:
-        text += f", as {line['priced_as']}"
-    if line["conditions"]:
-        text += f" ({condition_text({'when': line['conditions']})})"
-    return text
+    rows = [
+        (
+            "won" if one["won"] else "",
+            one["price_id"],
+            f"{one['provider']}/{one['model_id']}",
+            one["layer"],
+            one["verdict"],
+        )
+        for one in considered
+    ]
+    columns = [Column(header) for header in ("", "price", "model", "layer", "verdict")]
+    return Table(columns, rows, "Why this price: those that could hold, in the order in which they are asked")
+
+
+def _lines_table(lines: Sequence[Document], currency: str) -> Any:
+    from cost_ops.cli.output import Column, Table, money
+    from cost_ops.domain.money import format_decimal
+
+    headers = ("meter", "quantity", "rate", "exact product")
+    rows = [
+        (
+            line["meter"],
+            _quantity(line["paid_quantity"]),
+            _line_rate(line, currency),
+            format_decimal(Decimal(str(line["exact_amount"]))),
+            _amount(line["amount"]),
+        )
+        for line in lines
+    ]
+    columns = [*map(Column, headers), money(f"rounded ({currency})")]
+    return Table(columns, rows, "3. Quantity × rate, each line rounded once, half to even, to 10 decimals")
+
+
+def _reasons(lines: Sequence[Document]) -> list[str]:
+    """Why these rates: each reason once, with the meters it is about."""
+    meters: dict[str, list[str]] = {}
+    for line in lines:
+        for reason in line["reasons"]:
+            meters.setdefault(reason, []).append(line["meter"])
+    return [
+        f"- {'all lines' if len(about) == len(lines) > 1 else ', '.join(about)}: {reason}"
+        for reason, about in meters.items()
+    ]
+
+
+def _versions_table(versions: Sequence[Document]) -> Any:
+    from cost_ops.cli.output import Column, Table
+
+    columns = (
+        Column("version"),
+        Column("written"),
+        Column("status"),
+        Column("cost"),
+        Column("price"),
+        Column("reason"),
+    )
+    rows = [
+        (
+            str(v["version"]),
+            v["created_at"],
+            v["status"],
+            None if v["cost"] is None else f"{v['cost']} {v['currency'] or ''}",
+            v["price_id"],
+            v["reason"] + (f" (run {v['run']})" if v["run"] else ""),
+        )
+        for v in versions
+    ]
+    return Table(columns, rows, "4. All costs this record has had; the last one holds")
+
+
+def _buckets(quantities: Document) -> str:
+    return ", ".join(f"{meter} {_quantity(quantity)}" for meter, quantity in quantities.items())
+
+
+def _line_rate(line: Document, currency: str) -> str:
+    from cost_ops.cli.prices import rate_text
+
+    text = f"× {rate_text({'price': line['rate_price'], 'per': line['rate_per'], 'included': 0}, currency)}"
+    return text + "".join(f" × {factor['factor']}" for factor in line["factors"])
 
 
 def _amount(value: Any) -> Decimal | None:
@@ -78,6 +161,7 @@ def _usage_rows(usage: Document) -> list[tuple[str, str]]:
         ("organisation", usage["organization_id"]),
         ("time", usage["timestamp"]),
         ("model", f"{usage['provider']} / {usage['model_id']}"),
+        *((("asked for", usage["requested_model_id"]),) if usage.get("requested_model_id") else ()),
         ("tokens", f"{usage['input_tokens']:,} input, {usage['output_tokens']:,} output"),
     ]
     rows.extend((name.removesuffix("_id").replace("_", " "), usage[name]) for name in _SHOWN if usage.get(name))

@@ -79,8 +79,11 @@ def cost_of(book: PriceBook, usage: Owned, steps: Sequence[Step] = ()) -> Costed
         ]
         return cost_of_steps(found, usage, steps)
     price = book.find(usage.organization_id, usage.provider, usage.model_id, usage.timestamp_us)
-    if price is None:
-        return NOT_COSTED
+    return NOT_COSTED if price is None else costed_by(price, usage)
+
+
+def costed_by(price: CompiledPrice, usage: Priceable) -> Costed:
+    """The cost of a usage without steps by one price."""
     charged = charge(price, usage)
     return Costed(price, charged.amount_e10, charged.lines, charged.missing)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cost_ops.domain.access import Principal
+from cost_ops.domain.extraction import ShapeBook
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.interfaces.clock import Clock
 from cost_ops.interfaces.storage import Storage
@@ -41,4 +42,7 @@ class Context:
     """n → n random bits as an int."""
 
     principal: Principal
+    shapes: ShapeBook
+    """How providers' payloads are read."""
+
     rules: IngestRules = IngestRules()

@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.charging import Charge, Line, Stored, charge, context_tokens
+from cost_ops.domain.charging import CompiledPrice, context_tokens
+from cost_ops.domain.costing import NOT_COSTED, Costed, StoredUsage, cost_of, cost_of_steps, costed_by, steps_of
 from cost_ops.domain.errors import NotFound
+from cost_ops.domain.extraction import Traced
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.periods import to_us
+from cost_ops.domain.price_choice import Considered, considered
+from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Price
-from cost_ops.domain.usage import UsageRecord
+from cost_ops.domain.proof import ProvedLine, prove
+from cost_ops.domain.usage import Quantities, UsageRecord
 from cost_ops.interfaces.context import Context
+from cost_ops.interfaces.storage import CostVersion
+
+
+class ExplainedStep(NamedTuple):
+    """A step of a response that had several: what it used, and its price (None where none is known)."""
+
+    model_id: str
+    kind: str
+    quantities: Quantities
+    price: Price | None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A record, the price it points at, and the cost worked out anew.
 
-    `found_by` says how the price was found, where it would win today; `agrees` whether the amount worked out again is
-    the stored one (for a reported cost: the provider's own amount stands, ours is shown beside it).
+    `fields` says where each count stood in the provider's payload; it is empty for plain counts. `considered` says why
+    this price won, as the price book stands today. `agrees` is whether the amount worked out again is the stored one
+    (for a reported cost: the provider's own amount stands, ours is shown beside it). `versions` are all costs that the
+    record has had, the first first.
     """
 
     record: UsageRecord
     price: Price | None
-    found_by: str | None
+    fields: Sequence[Traced]
+    considered: Sequence[Considered]
+    steps: Sequence[ExplainedStep]
     context_tokens: int
-    lines: Sequence[Line]
+    lines: Sequence[ProvedLine]
     recomputed_e10: int | None
     missing_meters: Sequence[str]
     agrees: bool
     reason: str
+    versions: Sequence[CostVersion]
+
+    @property
+    def found_by(self) -> str | None:
+        """How the price was found, where it would still win today."""
+        won = next((one for one in self.considered if one.won), None)
+        if won is None or (self.price is not None and won.price.number != self.price.number):
+            return None
+        return won.found_by
+
+    @property
+    def discrepancies(self) -> Sequence[Mapping[str, Any]]:
+        """Where the provider's own numbers contradict each other."""
+        found: Sequence[Mapping[str, Any]] = (self.record.evidence or {}).get("discrepancies", ())
+        return found
 
 
 def explain(ctx: Context, organization_id: str | None, text: str) -> Explanation:
@@ -41,8 +76,9 @@ def explain(ctx: Context, organization_id: str | None, text: str) -> Explanation
     for candidate in _candidates(ctx, bound):
         with ctx.storage.ledger(candidate) as ledger:
             record = ledger.usage.get(timestamp_us, uid)
+            versions = ledger.costs.versions(timestamp_us, uid) if record is not None else []
         if record is not None:
-            return _explain(ctx, record)
+            return _explain(ctx, record, versions)
     raise NotFound(f"No usage record with id {text[:64]!r}")
 
 
@@ -53,33 +89,58 @@ def _candidates(ctx: Context, bound: str | None) -> list[str]:
         return [o.organization_id for o in installation.organizations()]
 
 
-def _explain(ctx: Context, record: UsageRecord) -> Explanation:
+def _explain(ctx: Context, record: UsageRecord, versions: Sequence[CostVersion]) -> Explanation:
     book = ctx.books.refresh()
-    usage = Stored.of(record)
-    today = book.explain(record.organization_id, record.provider, record.model_id, to_us(record.timestamp))
-    price = book.by_number.get(record.price_id) if record.price_id is not None else None
-    found_by = None
-    if today is not None and (price is None or today.price.number == price.number):
-        found_by = today.found_by
-    again = Charge(None, (), ())
-    if price is not None:
-        again = charge(book.compiled(price), usage)
-    elif today is not None and record.cost_e10 is None:
-        again = charge(today.price, usage)
+    timestamp_us = to_us(record.timestamp)
+    again = _again(book, record)
     return Explanation(
         record=record,
-        price=price,
-        found_by=found_by,
+        price=book.by_number.get(record.price_id) if record.price_id is not None else None,
+        fields=_fields(ctx, record),
+        considered=considered(book, record.organization_id, record.provider, record.model_id, timestamp_us),
+        steps=_steps(book, record, again),
         context_tokens=context_tokens(record.quantities),
-        lines=again.lines,
-        recomputed_e10=again.amount_e10,
+        lines=[prove(line) for line in again.lines],
+        recomputed_e10=again.cost_e10,
         missing_meters=again.missing,
-        agrees=record.status == "reported" or again.amount_e10 == record.cost_e10,
-        reason=_reason(record, price, again),
+        agrees=record.status == "reported" or again.cost_e10 == record.cost_e10,
+        reason=_reason(record, book.by_number.get(record.price_id or 0), again),
+        versions=versions,
     )
 
 
-def _reason(record: UsageRecord, price: Price | None, again: Charge) -> str:
+def _again(book: PriceBook, record: UsageRecord) -> Costed:
+    """The cost by the prices that the record points at; where it has none, by today's book."""
+    usage, steps = StoredUsage.of(record), steps_of(record.evidence)
+    if record.cost_e10 is None:
+        return cost_of(book, usage, steps)
+    if record.step_prices:
+        return cost_of_steps([_compiled(book, number) for number in record.step_prices], usage, steps)
+    price = _compiled(book, record.price_id)
+    return NOT_COSTED if price is None else costed_by(price, usage)
+
+
+def _compiled(book: PriceBook, number: int | None) -> CompiledPrice | None:
+    price = book.by_number.get(number) if number is not None else None
+    return None if price is None else book.compiled(price)
+
+
+def _fields(ctx: Context, record: UsageRecord) -> Sequence[Traced]:
+    evidence = record.evidence or {}
+    if "shape" not in evidence:
+        return ()
+    return ctx.shapes.trace(evidence["shape"], evidence["usage"])
+
+
+def _steps(book: PriceBook, record: UsageRecord, again: Costed) -> list[ExplainedStep]:
+    numbers = again.step_prices
+    return [
+        ExplainedStep(step.model_id or record.model_id, step.kind, step.quantities, book.by_number.get(number or 0))
+        for step, number in zip(steps_of(record.evidence), numbers, strict=False)
+    ]
+
+
+def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
     if record.status == "unpriced":
         return _why_unpriced(record, again)
     if record.status == "reported":
@@ -92,9 +153,9 @@ def _reason(record: UsageRecord, price: Price | None, again: Charge) -> str:
     return "quantities times rates, each line rounded once"
 
 
-def _why_unpriced(record: UsageRecord, again: Charge) -> str:
+def _why_unpriced(record: UsageRecord, again: Costed) -> str:
     if again.missing:
         return f"the price has no rate for {', '.join(again.missing)}"
-    if again.amount_e10 is not None:
+    if again.cost_e10 is not None:
         return "a price is known by now, but the record has not been priced with it yet"
     return f"no price is known for {record.provider}/{record.model_id} at the time of the call"

@@ -8,15 +8,9 @@ from cost_ops.api.operations import Call, Routes
 from cost_ops.api.pages import Cursor, Pagination, pagination, question_of, read_cursor
 from cost_ops.api.parameters import Given
 from cost_ops.api.parameters_known import CURSOR, FILTERS, ORGANIZATION, PAGE, PAGE_SIZE, SPAN, asked_range, filters_of
+from cost_ops.api.schemas.explanation import ExplanationAnswer, explanation_view
 from cost_ops.api.schemas.pricing import price_view
-from cost_ops.api.schemas.usage import (
-    ExplanationAnswer,
-    UsageOne,
-    UsagePage,
-    UsageView,
-    explanation_view,
-    usage_view,
-)
+from cost_ops.api.schemas.usage import UsageOne, UsagePage, UsageView, usage_view
 from cost_ops.api.streams import JsonLines
 from cost_ops.domain.costs import CostQuery, Filter
 from cost_ops.domain.errors import invalid
@@ -130,7 +124,8 @@ def stream(call: Call) -> JsonLines:
 def one(call: Call) -> UsageOne:
     """A stored record."""
     found = explain.explain(call.ctx, call.given.get("organization_id"), call.path["usage_id"])
-    return UsageOne(usage_view(found.record, found.lines if found.price else (), call.money))
+    lines = [proved.line for proved in found.lines] if found.price else ()
+    return UsageOne(usage_view(found.record, lines, call.money))
 
 
 @routes.add(

@@ -11,12 +11,13 @@ from msgspec import Meta, Struct
 
 from cost_ops.api.money import NULL, MaybeMoney, Money, MoneyWriter, decimal_writer
 from cost_ops.api.pages import Pagination
-from cost_ops.api.schemas.pricing import PriceView
 from cost_ops.domain.charging import Line
 from cost_ops.domain.meters import INPUT_METERS, METERS, OUTPUT_METERS, Side
 from cost_ops.domain.money import format_decimal
 from cost_ops.domain.usage import Quantity, UsageRecord, token_totals
-from cost_ops.services.explain import Explanation
+
+Amount = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
+"""An exact number: a quantity, a rate."""
 
 
 class CostParts(Struct):
@@ -100,7 +101,7 @@ class UsageView(Struct):
     output_tokens: int
     total_tokens: int
     cached_tokens: int
-    quantities: dict[str, Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]]
+    quantities: dict[str, Amount]
     status: str
     cost: CostParts | None
     currency: str | None
@@ -115,6 +116,9 @@ class UsageView(Struct):
     latency_ms: int | None
     reported_cost: MaybeMoney
     estimated: bool
+    requested_model_id: str | None
+    response_id: str | None
+    discrepant: Annotated[bool, Meta(description="the provider's own numbers contradict each other; see explain")]
     tags: Mapping[str, str]
     metadata: Mapping[str, Any]
 
@@ -130,39 +134,6 @@ class UsageOne(Struct):
     """One stored record."""
 
     data: UsageView
-
-
-class CostLine(Struct):
-    """One line of a cost: `quantity` × `rate_price` / `rate_per`, rounded once."""
-
-    meter: str
-    quantity: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
-    priced_as: Annotated[str, Meta(description="the meter whose rate was used: its own, or a fallback's")]
-    rate_price: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
-    rate_per: int
-    included: int
-    conditions: dict[str, Any]
-    amount: Money
-
-
-class ExplanationView(Struct):
-    """Everything behind a record's amount."""
-
-    usage: UsageView
-    price: PriceView | None
-    found_by: str | None
-    context_tokens: int
-    lines: list[CostLine]
-    recomputed_cost: MaybeMoney
-    missing_meters: list[str]
-    agrees: bool
-    reason: str
-
-
-class ExplanationAnswer(Struct):
-    """The proof of one amount."""
-
-    data: ExplanationView
 
 
 _CACHE_METERS = frozenset(name for name in METERS if name.startswith("input_cache_"))
@@ -196,7 +167,7 @@ def cost_parts(lines: Sequence[Line], cost_e10: int | None, money: MoneyWriter) 
 
 def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -> UsageView:
     """A stored record in JSON."""
-    quantities = record.quantities
+    quantities, evidence = record.quantities, record.evidence or {}
     whole_input, output = token_totals(quantities)
     return UsageView(
         usage_id=record.usage_id,
@@ -209,7 +180,7 @@ def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -
         output_tokens=output,
         total_tokens=whole_input + output,
         cached_tokens=int(quantities.get("input_cache_read", 0)),
-        quantities={meter: _quantity(quantity, money) for meter, quantity in quantities.items()},
+        quantities={meter: quantity_view(quantity, money) for meter, quantity in quantities.items()},
         status=str(record.status),
         cost=cost_parts(lines, record.cost_e10, money),
         currency=record.currency,
@@ -224,43 +195,16 @@ def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -
         latency_ms=record.latency_ms,
         reported_cost=money(record.reported_cost_e10),
         estimated=record.estimated,
+        requested_model_id=evidence.get("requested_model_id"),
+        response_id=evidence.get("response_id"),
+        discrepant=bool(evidence.get("discrepancies")),
         tags=record.tags,
         metadata=record.metadata,
     )
 
 
-def _quantity(quantity: Quantity, money: MoneyWriter) -> msgspec.Raw:
+def quantity_view(quantity: Quantity, money: MoneyWriter) -> msgspec.Raw:
+    """A quantity in JSON, exact."""
     if isinstance(quantity, int):
         return msgspec.Raw(b"%d" % quantity)
     return decimal_writer(format_decimal(quantity), money)
-
-
-def explanation_view(explanation: Explanation, price: PriceView | None, money: MoneyWriter) -> ExplanationView:
-    """The proof in JSON; `price` is the price it points at, in JSON already."""
-    record = explanation.record
-    stored_lines = explanation.lines if explanation.price is not None else ()
-    return ExplanationView(
-        usage=usage_view(record, stored_lines, money),
-        price=price,
-        found_by=explanation.found_by,
-        context_tokens=explanation.context_tokens,
-        lines=[_line(line, money) for line in explanation.lines],
-        recomputed_cost=money(explanation.recomputed_e10),
-        missing_meters=list(explanation.missing_meters),
-        agrees=explanation.agrees,
-        reason=explanation.reason,
-    )
-
-
-def _line(line: Line, money: MoneyWriter) -> CostLine:
-    rate = line.rate.rate
-    return CostLine(
-        meter=line.meter,
-        quantity=_quantity(line.quantity, money),
-        priced_as=rate.meter,
-        rate_price=decimal_writer(format_decimal(rate.price), money),
-        rate_per=rate.per,
-        included=rate.included,
-        conditions=rate.when.to_json(),
-        amount=money(line.amount_e10),
-    )

@@ -7,7 +7,8 @@ from typing import Any
 
 from cost_ops.cli.backend import Document, Taken
 from cost_ops.cli.direct.costs import canonical
-from cost_ops.cli.documents import amount, explanation_document, usage_document
+from cost_ops.cli.documents import amount, usage_document
+from cost_ops.cli.proofs import explanation_document
 from cost_ops.domain.charging import charge, compile_price
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import CostOpsError, InvalidInput
@@ -56,7 +57,7 @@ class DirectUsage:
         tolerance_us = self._ctx.rules.future_tolerance_seconds * 1_000_000
         try:
             sent, problems = read_fields(fields)
-            submission = build(sent, Intake(book.names, now_us, tolerance_us), problems)
+            submission = build(sent, Intake(book.names, now_us, tolerance_us, shapes=self._ctx.shapes), problems)
             return usage.price(self._ctx, book, submission)
         except CostOpsError as error:
             return error
