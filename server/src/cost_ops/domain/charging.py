@@ -1,7 +1,7 @@
-"""Charging: disjoint quantities × rates → cost lines, in whole numbers.
+"""Charging: disjoint quantities × rates × factors → cost lines, in whole numbers.
 
-`amount = Σ quantity × price / per`: every line is exact and rounded once, half to even, to 1e-10; the total is the sum
-of the lines. A price is compiled once; charging a record is then a few integer operations.
+`amount = Σ quantity × price / per × factors`: every line is exact and rounded once, half to even, to 1e-10; the total
+is the sum of the lines. A price is compiled once; charging a record is then a few integer operations.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import gcd
 from typing import NamedTuple, Protocol
 
 from cost_ops.domain.conditions import ALWAYS, UNBOUNDED, Conditions
@@ -20,6 +21,7 @@ from cost_ops.domain.meters import (
     TOTAL_TOKENS,
 )
 from cost_ops.domain.money import price_ratio
+from cost_ops.domain.multipliers import Multiplier
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.prices import WILDCARD, Price
 from cost_ops.domain.rates import Rate
@@ -65,18 +67,23 @@ class Stored(NamedTuple):
         return cls(record.quantities, to_us(record.timestamp), record.service_tier, record.processing, record.region)
 
 
+NOT_STORED = 0
+"""The number of a price that is made of others and has no row of its own yet."""
+
 _ORDINARY = Stored({}, 0, None, None, None)
 """A call with nothing special about it."""
 
 
 class CompiledRate(NamedTuple):
-    """A rate as integers: `numerator / denominator` is 1e-10 currency units per single unit."""
+    """A rate as integers: `numerator / denominator` is 1e-10 currency units per single unit, `factors` included."""
 
     rate: Rate
     numerator: int
     denominator: int
     included: int
+    minimum: int
     when: Conditions | None
+    factors: tuple[Multiplier, ...] = ()
 
 
 class Line(NamedTuple):
@@ -103,6 +110,7 @@ class CompiledPrice:
     `plain` has the rate of each meter, fallbacks resolved, for ordinary calls: no tier, no batch, no region, and a
     context of at most `plain_most` tokens; None where even those need a closer look. `unconditional`: it holds for all.
     `whole` has those of them that are whole numbers of 1e-10 units per unit of the meter: nothing there to round.
+    The rates of `plain` have the factors of ordinary calls in them already, those of `rates` have none.
     """
 
     price: Price
@@ -114,6 +122,7 @@ class CompiledPrice:
     plain_most: int
     unconditional: bool
     whole: dict[str, int]
+    multipliers: tuple[Multiplier, ...] = ()
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -123,27 +132,29 @@ def compile_price(price: Price) -> CompiledPrice:
         by_meter.setdefault(rate.meter, []).append(_compile_rate(rate))
     rates = {meter: tuple(sorted(found, key=lambda r: -r.rate.when.specificity)) for meter, found in by_meter.items()}
     conditions = [r.when for found in rates.values() for r in found if r.when is not None]
-    plain = _plain(rates, conditions)
+    conditions += [m.when for m in price.multipliers if m.when != ALWAYS]
+    plain = _plain(rates, price.multipliers, conditions)
     return CompiledPrice(
         price,
-        price.number or 0,
+        price.number or NOT_STORED,
         price.currency,
         WILDCARD in (price.provider, price.model_id),
         rates,
         plain,
         _plain_most(conditions),
         not conditions,
-        {m: r.numerator for m, r in (plain or {}).items() if r.denominator == 1 and not r.included},
+        {m: r.numerator for m, r in (plain or {}).items() if r.denominator == 1 and not (r.included or r.minimum)},
+        price.multipliers,
     )
 
 
 def _plain(
-    rates: dict[str, tuple[CompiledRate, ...]], conditions: Sequence[Conditions]
+    rates: dict[str, tuple[CompiledRate, ...]], multipliers: Sequence[Multiplier], conditions: Sequence[Conditions]
 ) -> dict[str, CompiledRate] | None:
     if TOTAL_TOKENS in rates or "requests" in rates or any(c.time_of_day is not None for c in conditions):
         return None
     found = {meter: select_rate(rates, meter, _ORDINARY, 0) for meter in FALLBACK_CHAINS}
-    return {meter: rate for meter, rate in found.items() if rate is not None}
+    return {meter: multiplied(rate, multipliers, _ORDINARY, 0) for meter, rate in found.items() if rate is not None}
 
 
 def _plain_most(conditions: Sequence[Conditions]) -> int:
@@ -169,7 +180,22 @@ def _expanded(rates: Sequence[Rate]) -> list[Rate]:
 
 def _compile_rate(rate: Rate) -> CompiledRate:
     numerator, denominator = price_ratio(rate.price, rate.per)
-    return CompiledRate(rate, numerator, denominator, rate.included, rate.when if rate.when != ALWAYS else None)
+    when = rate.when if rate.when != ALWAYS else None
+    return CompiledRate(rate, numerator, denominator, rate.included, rate.minimum_quantity, when)
+
+
+def multiplied(rate: CompiledRate, multipliers: Sequence[Multiplier], usage: Priceable, context: int) -> CompiledRate:
+    """The rate of a line with all factors that apply to it."""
+    meter = rate.rate.meter
+    factors = tuple(m for m in multipliers if meter in m.meters and applies(m.when, usage, context))
+    if not factors:
+        return rate
+    numerator, denominator = rate.numerator, rate.denominator
+    for factor in factors:
+        top, bottom = factor.factor.as_integer_ratio()
+        numerator, denominator = numerator * top, denominator * bottom
+    shared = gcd(numerator, denominator)
+    return rate._replace(numerator=numerator // shared, denominator=denominator // shared, factors=factors)
 
 
 def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:
@@ -217,8 +243,10 @@ def _is_ordinary(usage: Priceable, plain_most: int) -> bool:
 
 
 def line_amount(quantity: Quantity, rate: CompiledRate) -> int:
-    """`quantity` beyond what is included × the unit price, rounded half to even, in 1e-10 currency units."""
-    _, numerator, denominator, included, _ = rate
+    """The quantity to be paid for × the unit price, rounded half to even, in 1e-10 currency units."""
+    _, numerator, denominator, included, minimum, _, _ = rate
+    if minimum and quantity < minimum:
+        quantity = minimum
     if included:
         quantity = max(quantity - included, 0)
     if quantity.__class__ is not int:
@@ -248,10 +276,16 @@ def charge_by_conditions(compiled: CompiledPrice, usage: Priceable) -> Charge:
     lines: list[Line] = []
     missing: list[str] = []
     pooled: Quantity = 0
+
+    def add(meter: str, quantity: Quantity, rate: CompiledRate) -> None:
+        if compiled.multipliers:
+            rate = multiplied(rate, compiled.multipliers, usage, context)
+        lines.append(Line(meter, quantity, rate, line_amount(quantity, rate)))
+
     for meter, quantity in usage.quantities.items():
         rate = select_rate(compiled.rates, meter, usage, context)
         if rate is not None:
-            lines.append(Line(meter, quantity, rate, line_amount(quantity, rate)))
+            add(meter, quantity, rate)
         elif meter in TOKEN_METERS and TOTAL_TOKENS in compiled.rates:
             pooled += quantity
         elif meter not in FREE_WITHOUT_RATE:
@@ -259,13 +293,13 @@ def charge_by_conditions(compiled: CompiledPrice, usage: Priceable) -> Charge:
     if "requests" in compiled.rates and "requests" not in usage.quantities:
         one = select_rate(compiled.rates, "requests", usage, context)
         if one is not None:
-            lines.append(Line("requests", 1, one, line_amount(1, one)))
+            add("requests", 1, one)
     if pooled:
         rate = _matching(compiled.rates[TOTAL_TOKENS], usage, context)
         if rate is None:
             missing.append(TOTAL_TOKENS)
         else:
-            lines.append(Line(TOTAL_TOKENS, pooled, rate, line_amount(pooled, rate)))
+            add(TOTAL_TOKENS, pooled, rate)
     return Charge(None if missing else sum(line.amount_e10 for line in lines), lines, missing)
 
 
@@ -293,6 +327,7 @@ def applies(when: Conditions, usage: Priceable, context: int) -> bool:
         (when.service_tier is None or when.service_tier == (usage.service_tier or "standard"))
         and (when.processing is None or when.processing == usage.processing)
         and (when.region is None or when.region == usage.region)
+        and (when.not_region is None or usage.region not in (None, when.not_region))
         and when.deployment is None
         and (when.context_tokens is None or when.context_tokens.least <= context <= when.context_tokens.most)
         and (when.time_of_day is None or when.time_of_day.holds(usage.timestamp_us))

@@ -11,6 +11,7 @@ from cost_ops.domain.errors import Problem
 from cost_ops.domain.periods import DAY_US, from_us
 
 _WORDS = ("service_tier", "processing", "region", "deployment")
+_TEXTS = (*_WORDS, "not_region")
 _BOUNDS = {"gt": 1, "gte": 0, "lt": -1, "lte": 0}
 UNBOUNDED = 2**62
 
@@ -50,7 +51,7 @@ class DayWindow:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What must hold for a rate; None means "whatever it is"."""
+    """What must hold for a rate; None means "whatever it is". `not_region`: the region is known, and another."""
 
     service_tier: str | None = None
     processing: str | None = None
@@ -58,6 +59,7 @@ class Conditions:
     deployment: str | None = None
     context_tokens: TokenRange | None = None
     time_of_day: DayWindow | None = None
+    not_region: str | None = None
 
     @property
     def specificity(self) -> int:
@@ -70,6 +72,8 @@ class Conditions:
             mine, theirs = getattr(self, word), getattr(other, word)
             if mine is not None and theirs is not None and mine != theirs:
                 return False
+        if (self.region and self.region == other.not_region) or (other.region and other.region == self.not_region):
+            return False
         if self.context_tokens and other.context_tokens and not self.context_tokens.overlaps(other.context_tokens):
             return False
         return not (self.time_of_day and other.time_of_day and self.time_of_day != other.time_of_day)
@@ -89,7 +93,7 @@ class Conditions:
 
     def to_json(self) -> dict[str, Any]:
         """The `when` object of the HTTP form; `{}` where nothing is stated."""
-        out: dict[str, Any] = {w: getattr(self, w) for w in _WORDS if getattr(self, w) is not None}
+        out: dict[str, Any] = {w: getattr(self, w) for w in _TEXTS if getattr(self, w) is not None}
         if self.context_tokens is not None:
             bounds: dict[str, int] = {}
             if self.context_tokens.least > 0:
@@ -121,7 +125,7 @@ def parse_conditions(when: Any, field: str, problems: list[Problem]) -> Conditio
         return ALWAYS
     values: dict[str, Any] = {}
     for key, value in when.items():
-        if key in _WORDS:
+        if key in _TEXTS:
             if isinstance(value, str) and value:
                 values[key] = value
             else:
@@ -131,7 +135,7 @@ def parse_conditions(when: Any, field: str, problems: list[Problem]) -> Conditio
         elif key == "time_of_day":
             values[key] = _parse_window(value, f"{field}.{key}", problems)
         else:
-            known = ", ".join((*_WORDS, "context_tokens", "time_of_day"))
+            known = ", ".join((*_TEXTS, "context_tokens", "time_of_day"))
             problems.append(
                 Problem(f"{field}.{key}", "unknown_field", f"{field}.{key} is not a condition; known are {known}")
             )

@@ -16,6 +16,9 @@ E10 = 10**SCALE
 MAX_AMOUNT_E10 = 2**63 - 1
 """What a 64-bit column holds: 922 million currency units for one amount."""
 
+MAX_AMOUNT_PER_RECORD_E10 = 10**17
+"""Ten million currency units: no call costs that, and sums stay inside 64 bits."""
+
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _MAX_DIGITS = 40
 

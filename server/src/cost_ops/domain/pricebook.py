@@ -2,7 +2,8 @@
 
 A book is immutable and has a version; a change in the database makes a new book. Which price wins: the organisation's
 own, then the installation's, then the catalogue's, then a default; in each the provider named, then its declared
-fallbacks; there the exact id, then an alias, then the longest pattern; valid at the usage's timestamp.
+fallbacks; there the exact id, then an alias, then the longest pattern; valid at the usage's timestamp. Contracts of the
+organisation then turn that price into another, which has a number once it was stored, at its first use.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cost_ops.domain.charging import CompiledPrice, compile_price
+from cost_ops.domain.contracts import Contract, price_under, stretches
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.prices import LAYER_ORDER, WILDCARD, Layer, Price
 
@@ -104,6 +106,7 @@ class PriceBook:
         prices: Iterable[Price],
         *,
         aliases: Iterable[Alias] = (),
+        contracts: Iterable[Contract] = (),
         names: ProviderNames = NO_NAMES,
         version: int = 0,
     ) -> None:
@@ -115,6 +118,8 @@ class PriceBook:
         self._patterns: dict[tuple[str, str], list[str]] = {}
         self._exact_aliases: dict[tuple[str, str], str] = {}
         self._loose_aliases: dict[str, list[Alias]] = {}
+        self._contracts: dict[str, list[Contract]] = {}
+        self._under_contract: dict[tuple[str, int | None, str], Price] = {}
         self._found: dict[tuple[str, str, str], Timeline] = {}
         self._compiled: dict[int, CompiledPrice] = {}
         for price in prices:
@@ -123,11 +128,16 @@ class PriceBook:
             self._index_alias(alias)
         for found in self._loose_aliases.values():
             found.sort(key=lambda a: -len(a.pattern))
+        for contract in contracts:
+            self._contracts.setdefault(contract.organization_id, []).append(contract)
 
     def _index(self, price: Price) -> None:
         owner = _owner(price.layer, price.organization_id)
         if price.number is not None:
             self.by_number[price.number] = price
+        if price.layer is Layer.CONTRACT:
+            self._under_contract[price.organization_id or "", price.base_number, price.source] = price
+            return
         self._timelines.setdefault((owner, price.provider, price.model_id), []).append(price)
         if WILDCARD in price.model_id:
             patterns = self._patterns.setdefault((owner, price.provider), [])
@@ -161,7 +171,9 @@ class PriceBook:
 
     def compiled(self, price: Price) -> CompiledPrice:
         """The compiled form of a price of this book."""
-        number = price.number or 0
+        if price.number is None:
+            return compile_price(price)
+        number = price.number
         found = self._compiled.get(number)
         if found is None or found.price is not price:
             found = compile_price(price)
@@ -173,6 +185,8 @@ class PriceBook:
         segments: list[Segment] = []
         for price, how in self.in_order(organization_id, provider, model_id):
             _lay(segments, self._segment(price, how))
+        if organization_id in self._contracts:
+            segments = list(self._contracted(organization_id, provider, model_id, segments))
         found = Timeline(segments)
         if len(self._found) >= _MAX_CACHED:
             self._found.clear()
@@ -188,6 +202,22 @@ class PriceBook:
                     how = found_by if name == provider else f"{found_by}, prices of {name}"
                     for price in self._timelines[(owner, name, model)]:
                         yield price, how
+
+    def _contracted(
+        self, organization_id: str, provider: str, model_id: str, segments: Iterable[Segment]
+    ) -> Iterator[Segment]:
+        """The segments with the organisation's contracts applied, cut where one begins or ends."""
+        contracts = self._contracts[organization_id]
+        for segment in segments:
+            base = segment.price.price
+            fitting = [c for c in contracts if c.fits(provider, model_id, base.model_id)]
+            for start, end, holding in stretches(fitting, segment.start_us, segment.end_us):
+                made = price_under(base, holding, start_us=start)
+                if made is None:
+                    yield segment._replace(start_us=start, end_us=end)
+                else:
+                    stored = self._under_contract.get((organization_id, base.number, made.source), made)
+                    yield segment._replace(start_us=start, end_us=end, price=self.compiled(stored))
 
     def _segment(self, price: Price, found_by: str) -> Segment:
         start = to_us(price.effective_from) if price.effective_from is not None else _BEGINNING

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +17,7 @@ from typing import Any
 from cost_ops.domain.errors import Conflict, InvalidInput, Problem, invalid
 from cost_ops.domain.meters import MILLION
 from cost_ops.domain.money import is_currency
+from cost_ops.domain.multipliers import Multiplier, multipliers_from_json
 from cost_ops.domain.periods import format_instant
 from cost_ops.domain.rates import Rate, parse_price, rates_from_json
 
@@ -37,6 +38,13 @@ FLAT_FIELDS = {
 WILDCARD = "*"
 
 
+class Confidence(StrEnum):
+    """What several sources say of a price."""
+
+    CONFIRMED = "confirmed"
+    PROVISIONAL = "provisional"
+
+
 class Layer(StrEnum):
     """Who a price belongs to; the first layer that has a valid price wins."""
 
@@ -44,10 +52,13 @@ class Layer(StrEnum):
     INSTALLATION = "installation"
     CATALOG = "catalog"
     DEFAULT = "default"
+    CONTRACT = "contract"
 
 
 LAYER_ORDER = (Layer.ORGANIZATION, Layer.INSTALLATION, Layer.CATALOG)
-"""Default prices are not found by model: a record that used one points at it."""
+"""Default prices are not found by model: a record that used one points at it. Nor are prices under a contract: they are
+made of the price found and the contracts that hold (see `domain.contracts`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,13 @@ class Price:
     source: str = "manual"
     number: int | None = None
     created_at: datetime | None = None
+    multipliers: tuple[Multiplier, ...] = ()
+    base_number: int | None = None
+    """The price that a contract changed into this one: what the usage costs by the list."""
+    confidence: str | None = None
+    """What several sources say of it: `confirmed` or `provisional`; None where there was one source, or a person's."""
+    detail: Mapping[str, Any] | None = field(default=None, hash=False)
+    """Where it comes from, for people: the sources with their pages, and how sure its dates are."""
 
     @property
     def price_id(self) -> str:
@@ -79,6 +97,10 @@ class Price:
         return (self.effective_from is None or self.effective_from <= instant) and (
             self.effective_to is None or instant < self.effective_to
         )
+
+    def terms_to_json(self) -> list[dict[str, Any]]:
+        """Rates, then multipliers, in one list: what a price says, as it is stored."""
+        return [rate.to_json() for rate in self.rates] + [factor.to_json() for factor in self.multipliers]
 
     def plain_rate(self, meter: str) -> Rate | None:
         """The rate of `meter` that has no conditions, if there is one."""
@@ -133,6 +155,26 @@ def rates_from_fields(fields: Mapping[str, Any]) -> tuple[Rate, ...]:
     if problems:
         raise InvalidInput(problems)
     return rates
+
+
+def multipliers_from_fields(fields: Mapping[str, Any]) -> tuple[Multiplier, ...] | None:
+    """The multipliers of a price; None where nothing is said of them. Raises InvalidInput with every problem."""
+    if fields.get("multipliers") is None:
+        return None
+    multipliers, problems = multipliers_from_json(fields["multipliers"])
+    if problems:
+        raise InvalidInput(problems)
+    return multipliers
+
+
+def terms_from_json(terms: Sequence[Mapping[str, Any]]) -> tuple[tuple[Rate, ...], tuple[Multiplier, ...]]:
+    """Rates and multipliers from what `Price.terms_to_json` wrote. Raises ValueError where it did not."""
+    factors = [term for term in terms if "factor" in term]
+    rates, problems = rates_from_json([t for t in terms if "factor" not in t], settled=True) if terms else ((), [])
+    multipliers, more = multipliers_from_json(factors) if factors else ((), [])
+    if problems or more:
+        raise ValueError(f"a stored price cannot be read: {(*problems, *more)[0].message}")
+    return rates, multipliers
 
 
 def default_price(organization_id: str, rates: Sequence[Rate]) -> Price:

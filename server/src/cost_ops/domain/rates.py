@@ -2,8 +2,9 @@
 
     {"meter": "input", "price": "6.00", "per": 1000000, "when": {"context_tokens": {"gt": 200000}}}
 
-Beside `price` and `per` a rate may have `included` (a quantity that costs nothing) and, instead of a price,
-`fraction` and `of`: a tenth of the input rate is `{"meter": "input_cache_read", "fraction": "0.1", "of": "input"}`.
+Beside `price` and `per` a rate may have `included` (a quantity that costs nothing), `minimum_quantity` (what a call
+that uses the meter pays for at least) and, instead of a price, `fraction` and `of`: a tenth of the input rate is
+`{"meter": "input_cache_read", "fraction": "0.1", "of": "input"}`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cost_ops.domain.errors import Problem
 from cost_ops.domain.meters import METERS, MILLION, RATE_METERS
 from cost_ops.domain.money import format_decimal, parse_decimal
 
-_FIELDS = frozenset({"meter", "price", "per", "when", "included", "fraction", "of"})
+_FIELDS = frozenset({"meter", "price", "per", "when", "included", "minimum_quantity", "fraction", "of"})
 MAX_RATES = 200
 MAX_PRICE = Decimal(10) ** 12
 MAX_PER = 10**12
@@ -38,6 +39,7 @@ class Rate:
     included: int = 0
     fraction: Decimal | None = None
     of: str | None = None
+    minimum_quantity: int = 0
 
     @property
     def price_per_million(self) -> Decimal:
@@ -53,6 +55,8 @@ class Rate:
             out |= {"price": format_decimal(self.price), "per": self.per}
         if self.included:
             out["included"] = self.included
+        if self.minimum_quantity:
+            out["minimum_quantity"] = self.minimum_quantity
         if self.when != ALWAYS:
             out["when"] = self.when.to_json()
         return out
@@ -98,6 +102,7 @@ def _rate_from_json(item: Any, field: str, problems: list[Problem]) -> Rate | No
     when = parse_conditions(item.get("when"), f"{field}.when", problems)
     per = _whole(item.get("per", METERS[meter].per if meter in METERS else MILLION), f"{field}.per", 1, problems)
     included = _whole(item.get("included", 0), f"{field}.included", 0, problems)
+    minimum = _whole(item.get("minimum_quantity", 0), f"{field}.minimum_quantity", 0, problems)
     price = fraction = None
     if "fraction" in item or "of" in item:
         fraction = parse_price(item.get("fraction"), f"{field}.fraction", problems)
@@ -109,7 +114,7 @@ def _rate_from_json(item: Any, field: str, problems: list[Problem]) -> Rate | No
         price = parse_price(item.get("price"), f"{field}.price", problems)
     if len(problems) > before:
         return None
-    return Rate(meter, price or Decimal(0), per, when, included, fraction, item.get("of"))
+    return Rate(meter, price or Decimal(0), per, when, included, fraction, item.get("of"), minimum)
 
 
 def _whole(value: Any, field: str, least: int, problems: list[Problem]) -> int:

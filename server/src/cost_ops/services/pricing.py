@@ -11,6 +11,7 @@ from cost_ops.domain.access import authorize
 from cost_ops.domain.charging import Stored, charge
 from cost_ops.domain.errors import Forbidden, NotFound, invalid
 from cost_ops.domain.identity import parse_usage_id
+from cost_ops.domain.multipliers import Multiplier
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import Alias, PriceBook, Segment
 from cost_ops.domain.prices import Insertion, Layer, Price, check_currency, insert, parse_price_id
@@ -37,6 +38,7 @@ class NewPrice:
     effective_from: datetime | None = None
     effective_to: datetime | None = None
     source: str = "manual"
+    multipliers: tuple[Multiplier, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def add(ctx: Context, organization_id: str | None, new: NewPrice) -> Added:
         layer=Layer.INSTALLATION if bound is None else Layer.ORGANIZATION,
         organization_id=bound,
         source=new.source,
+        multipliers=new.multipliers or (),
     )
     insertion = _in_prices(ctx, bound, lambda prices: _insert(prices, wanted, ctx.clock()))
     return Added(insertion.added, insertion.ended, price_waiting(ctx, bound))
@@ -165,6 +168,7 @@ def revise(ctx: Context, organization_id: str | None, price_id: str, new: NewPri
             effective_from=new.effective_from or now,
             effective_to=new.effective_to,
             source=new.source,
+            multipliers=old.multipliers if new.multipliers is None else new.multipliers,
             number=None,
             created_at=None,
         )
@@ -256,7 +260,15 @@ def _correct(ctx: Context, book: PriceBook, ledger: Ledger, waiting: Sequence[Us
         status = CostStatus.ESTIMATED if record.estimated or found.is_default else CostStatus.COMPUTED
         timestamp_us, uid = parse_usage_id(record.usage_id)
         corrections.append(
-            Correction(timestamp_us, uid, status, found.currency, amount, found.number, "a price was added")
+            Correction(
+                timestamp_us,
+                uid,
+                status,
+                found.currency,
+                amount,
+                ledger.prices.number_of(found.price, ctx.clock()),
+                "a price was added",
+            )
         )
         moves.append(_move(record, Series(record.provider, record.model_id, "", record.status), -1, 0))
         moves.append(_move(record, Series(record.provider, record.model_id, found.currency, status), 1, amount))

@@ -6,21 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.charging import Line, Stored, charge, compile_price, total_e10
+from cost_ops.domain.charging import NOT_STORED, Line, Stored, charge, compile_price, total_e10
 from cost_ops.domain.costing import cost_of, cost_of_steps, steps_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
+from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import PriceBook
-from cost_ops.domain.prices import default_price
+from cost_ops.domain.prices import Price, default_price
 from cost_ops.domain.rollups import Contribution, Series, fold, measure
 from cost_ops.domain.statuses import CostStatus, reported_agrees
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Recorder
-
-MAX_AMOUNT_PER_RECORD_E10 = 10**17
-"""Ten million currency units: no call costs that, and sums stay inside 64 bits."""
 
 _ATTEMPTS = 5
 
@@ -144,6 +142,7 @@ class _Recording:
             self.book = ctx.books.refresh()
         self.claims: dict[bytes, Claim] = {}
         self.answers: dict[bytes, RecordedUsage] = {}
+        self.numbers: dict[tuple[str | None, str], int] = {}
         self.new: list[NewRecord] = []
         self._hashes: Iterator[bytes | None] = iter(())
 
@@ -172,14 +171,16 @@ class _Recording:
 
     def _load_first_answers(self) -> None:
         wanted: dict[str, list[tuple[int, int]]] = {}
-        by_ref: dict[tuple[str, int, int], bytes] = {}
+        # The caller's key and the provider's response id lead to the same record.
+        by_ref: dict[tuple[str, int, int], list[bytes]] = {}
         for hashed, claim in self.claims.items():
             wanted.setdefault(claim.organization_id, []).append((claim.timestamp_us, claim.uid))
-            by_ref[(claim.organization_id, claim.timestamp_us, claim.uid)] = hashed
+            by_ref.setdefault((claim.organization_id, claim.timestamp_us, claim.uid), []).append(hashed)
         for organization_id, refs in wanted.items():
             for found in self.recorder.get(organization_id, refs):
                 timestamp_us, uid = parse_usage_id(found.usage_id)
-                self.answers[by_ref[(organization_id, timestamp_us, uid)]] = self._replay(found)
+                answer = self._replay(found)
+                self.answers |= dict.fromkeys(by_ref[(organization_id, timestamp_us, uid)], answer)
 
     def _replay(self, found: UsageRecord) -> RecordedUsage:
         return RecordedUsage(
@@ -271,7 +272,25 @@ class _Recording:
             item = price(self.ctx, self.book, item.submission)
         if item.status == CostStatus.UNPRICED and item.submission.default_price is not None:
             return self._by_default(item)
+        if item.price_number == NOT_STORED or NOT_STORED in item.step_prices:
+            return self._numbered(item)
         return item
+
+    def _numbered(self, item: Priced) -> Priced:
+        """The item with the numbers of its prices, those under a contract that nobody used before stored now."""
+        s = item.submission
+        models = [step.model_id or s.model_id for step in s.steps] or [s.model_id]
+        found = [self.book.find(s.organization_id, s.provider, model, s.timestamp_us) for model in models]
+        numbers = [None if price is None else self._number_of(price.price) for price in found]
+        return item._replace(price_number=numbers[0], step_prices=numbers if s.steps else ())
+
+    def _number_of(self, price: Price) -> int:
+        key = (price.organization_id, price.source)
+        if price.number is not None:
+            return price.number
+        if key not in self.numbers:
+            self.numbers[key] = self.recorder.number_of(price, self.ctx.clock())
+        return self.numbers[key]
 
     def _by_default(self, item: Priced) -> Priced:
         """An estimate by the price sent along, which is stored once per content so that it can be explained."""

@@ -7,9 +7,16 @@ from collections.abc import Sequence
 from cost_ops.domain.access import Organization
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
-from cost_ops.interfaces.storage import ApiKeyRepository, CostRepository, PriceRepository, UsageRepository
+from cost_ops.interfaces.storage import (
+    ApiKeyRepository,
+    ContractRepository,
+    CostRepository,
+    PriceRepository,
+    UsageRepository,
+)
 from cost_ops.storage.sql import organizations, prices, projects
 from cost_ops.storage.sql.api_keys import StoredApiKeys
+from cost_ops.storage.sql.contracts import StoredContracts
 from cost_ops.storage.sql.costs import StoredCosts
 from cost_ops.storage.sql.prices import StoredPrices
 from cost_ops.storage.sql.usage import StoredUsage
@@ -27,6 +34,7 @@ class StoredLedger:
         self.usage: UsageRepository = usage
         self.costs: CostRepository = StoredCosts(tx, organization_id, number, usage)
         self.prices: PriceRepository = StoredPrices(tx, organization_id)
+        self.contracts: ContractRepository = StoredContracts(tx, organization_id)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, organization_id)
 
     def project_ids(self) -> list[str]:
@@ -40,6 +48,7 @@ class StoredInstallation:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.prices: PriceRepository = StoredPrices(tx, None)
+        self.contracts: ContractRepository = StoredContracts(tx, None)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, None)
 
     def organizations(self) -> list[Organization]:

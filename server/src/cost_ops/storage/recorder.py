@@ -69,6 +69,10 @@ class StoredRecorder:
         """The stored price with the same owner, layer, provider and model id; stored now where there is none."""
         return prices.StoredPrices(self._tx, price.organization_id).get_or_add(price, now)
 
+    def number_of(self, price: Price, now: datetime) -> int:
+        """The number of a price that a book found; one under a contract is stored at its first use."""
+        return prices.StoredPrices(self._tx, price.organization_id).number_of(price, now)
+
     def get(self, organization_id: str, refs: Sequence[tuple[int, int]]) -> list[UsageRecord]:
         """Stored records by (timestamp_us, uid), in any order."""
         return usage.get(self._tx, organization_id, refs)

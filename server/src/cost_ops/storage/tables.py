@@ -177,6 +177,7 @@ prices = Table(
     Column("created_at", Instant, nullable=False),
     Column("confidence", Text),
     Column("detail", _json),
+    Column("base_price_id", Integer),
 )
 
 model_aliases = Table(

@@ -11,13 +11,12 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.pricebook import Alias
-from cost_ops.domain.prices import Layer, Price
-from cost_ops.domain.rates import Rate, rates_from_json
+from cost_ops.domain.prices import Layer, Price, terms_from_json
 from cost_ops.storage.sql.dialects import insert_or_ignore
 from cost_ops.storage.tables import model_aliases, price_book_version, prices
 from cost_ops.storage.transaction import Transaction
 
-_OWN_LAYERS = (Layer.ORGANIZATION, Layer.DEFAULT)
+_OWN_LAYERS = (Layer.ORGANIZATION, Layer.DEFAULT, Layer.CONTRACT)
 _by_start = (prices.c.effective_from.is_not(None), prices.c.effective_from, prices.c.number)
 
 
@@ -69,6 +68,8 @@ class StoredPrices:
             wanted.append(prices.c.model_id == model_id)
         if layer is not None:
             wanted.append(prices.c.layer == layer.value)
+        else:
+            wanted.append(prices.c.layer != Layer.CONTRACT.value)
         if current_at is not None:
             wanted.append(_valid_at(to_us(current_at)))
         order = (prices.c.provider, prices.c.model_id, *_by_start)
@@ -93,11 +94,14 @@ class StoredPrices:
             "provider": price.provider,
             "model_id": price.model_id,
             "currency": price.currency,
-            "rates": [rate.to_json() for rate in price.rates],
+            "rates": price.terms_to_json(),
             "effective_from": None if price.effective_from is None else to_us(price.effective_from),
             "effective_to": None if price.effective_to is None else to_us(price.effective_to),
             "source": price.source,
             "created_at": to_us(price.created_at or now),
+            "base_price_id": price.base_number,
+            "confidence": price.confidence,
+            "detail": dict(price.detail) if price.detail else None,
         }
 
     def get_or_add(self, price: Price, now: datetime) -> Price:
@@ -108,6 +112,23 @@ class StoredPrices:
                 self.bump_version()
             stored = self.timeline(price.layer, price.provider, price.model_id)
         return stored[0]
+
+    def number_of(self, price: Price, now: datetime) -> int:
+        """The number of a price that a book found; one under a contract is stored, with a new version, at first use."""
+        if price.number is not None:
+            return price.number
+        same = (
+            prices.c.organization_id == self._organization_id,
+            prices.c.base_price_id == price.base_number,
+            prices.c.source == price.source,
+            prices.c.layer == Layer.CONTRACT.value,
+        )
+        stored = self._tx.rows(select(prices.c.number).where(*same))
+        if not stored:
+            if self._tx.write(insert_or_ignore(self._tx, prices).values(self._values(price, now))).rowcount:
+                self.bump_version()
+            stored = self._tx.rows(select(prices.c.number).where(*same))
+        return int(stored[0].number)
 
     def end(self, number: int, at: datetime) -> None:
         """Set the end of a price. Raises NotFound."""
@@ -127,11 +148,12 @@ def _valid_at(instant_us: int) -> ColumnElement[bool]:
 
 
 def _price(row: Any) -> Price:
+    rates, multipliers = terms_from_json(row.rates)
     return Price(
         row.provider,
         row.model_id,
         row.currency,
-        _rates(row.rates),
+        rates,
         None if row.effective_from is None else from_us(row.effective_from),
         None if row.effective_to is None else from_us(row.effective_to),
         Layer(row.layer),
@@ -139,14 +161,11 @@ def _price(row: Any) -> Price:
         row.source,
         row.number,
         from_us(row.created_at),
+        multipliers,
+        row.base_price_id,
+        row.confidence,
+        row.detail,
     )
-
-
-def _rates(stored: Any) -> tuple[Rate, ...]:
-    rates, problems = rates_from_json(stored, settled=True) if stored else ((), [])
-    if problems:
-        raise ValueError(f"a stored price cannot be read: {problems[0].message}")
-    return rates
 
 
 def all_of(tx: Transaction) -> list[Price]:
