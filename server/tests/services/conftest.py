@@ -25,6 +25,7 @@ from tests.domain.builders import NOW
 from tests.postgres_server import fresh_database
 
 _numbers = itertools.count(1)
+_COUNTS = ("input_tokens", "output_tokens", "total_tokens", "prompt_tokens", "images", "usage", "response")
 
 
 class Desk:
@@ -56,10 +57,11 @@ class Desk:
     def submission(self, **fields: Any) -> UsageSubmission:
         """A checked submission of this organisation."""
         fields = {"provider": "openai", "model_id": "m", "organization_id": self.org} | fields
-        if not fields.keys() & {"input_tokens", "output_tokens", "total_tokens", "prompt_tokens", "images"}:
+        if not fields.keys() & {*_COUNTS}:
             fields |= {"input_tokens": 1000, "output_tokens": 500}
         sent, problems = read_fields(fields)
-        return build(sent, Intake(self.application.books.current().names, to_us(self.now)), problems)
+        names, shapes = self.application.books.current().names, self.application.shapes
+        return build(sent, Intake(names, to_us(self.now), shapes=shapes), problems)
 
     def record(self, *submissions: UsageSubmission, atomic: bool = False, ctx: Context | None = None) -> list[Any]:
         """Price and record in one batch."""

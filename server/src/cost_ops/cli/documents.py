@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from cost_ops.domain.access import ApiKey
+from cost_ops.domain.contracts import Contract
 from cost_ops.domain.costs import CostReport, CostRow
-from cost_ops.domain.money import decimal_from_e10
+from cost_ops.domain.money import decimal_from_e10, format_decimal
+from cost_ops.domain.multipliers import meters_to_json
 from cost_ops.domain.periods import format_instant
 from cost_ops.domain.prices import FLAT_METERS, Price
 from cost_ops.domain.usage import UsageRecord, token_totals
@@ -33,7 +35,7 @@ def instant(value: datetime | None) -> str | None:
 
 def cost_document(report: CostReport, organization_id: str | None, organizations: Sequence[str]) -> Document:
     """The answer to a cost question. `organizations` are those that it covers."""
-    query, totals = report.query, [_sums(row) for row in report.totals]
+    query, totals = report.query, [_sums(row) | {"confidence": _confidence(row)} for row in report.totals]
     currencies = {row.currency for row in report.totals if row.currency}
     requests = sum(row.requests for row in report.totals)
     unpriced = sum(row.unpriced_requests for row in report.totals)
@@ -58,6 +60,20 @@ def cost_document(report: CostReport, organization_id: str | None, organizations
         "data_through": instant(report.data_through),
         "sources": list(report.sources),
     }
+
+
+def _confidence(row: CostRow) -> list[Document]:
+    """A total by how sure its costs are, best first."""
+    return [
+        {
+            "status": part.status,
+            "requests": part.requests,
+            "requests_share": _share(part.requests, row.requests),
+            "cost": None if part.status == "unpriced" else amount(part.cost_e10),
+            "cost_share": None if part.status == "unpriced" else _share(part.cost_e10, row.cost_e10),
+        }
+        for part in row.by_status()
+    ]
 
 
 def _share(part: int, whole: int) -> Decimal:
@@ -134,6 +150,25 @@ def price_document(price: Price) -> Document:
         "source": price.source,
         "created_at": instant(price.created_at),
         "rates": [rate.to_json() for rate in price.rates],
+        "multipliers": [factor.to_json() for factor in price.multipliers],
+        "base_price_id": None if price.base_number is None else f"price-{price.base_number}",
+    }
+
+
+def contract_document(contract: Contract) -> Document:
+    """A contract."""
+    return {
+        "contract_id": contract.contract_id,
+        "organization_id": contract.organization_id,
+        "kind": contract.kind.value,
+        "percent": format_decimal(contract.percent),
+        "provider": contract.provider,
+        "model_id": contract.model_id,
+        "meters": meters_to_json(contract.meters),
+        "effective_date": instant(contract.effective_from),
+        "end_date": instant(contract.effective_to),
+        "note": contract.note,
+        "created_at": instant(contract.created_at),
     }
 
 

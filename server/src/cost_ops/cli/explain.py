@@ -38,7 +38,11 @@ def _parts(found: Document) -> list[Any]:
     if found["fields"]:
         columns = (Column("field of the payload"), Column("says"), Column("bucket"), Column("note"))
         title = f"1. What {usage['provider']} reported ({found['shape']}): every token in exactly one bucket"
-        rows = [(f["path"], _quantity(f["quantity"]), f["meter"], f["note"] or None) for f in found["fields"]]
+        rows = [
+            (f["path"].removeprefix("usage."), _quantity(f["quantity"]), f["meter"], f["note"] or None)
+            for f in found["fields"]
+            if f["quantity"]
+        ]
         parts.append(Table(columns, rows, title))
     else:
         buckets = [(meter, _quantity(quantity)) for meter, quantity in usage["quantities"].items()]
@@ -196,6 +200,8 @@ def _verdict(found: Document, currency: str) -> list[str]:
     lines = [f"Total: {format_money(stored)} {currency} ({usage['status']}: {found['reason']})"]
     if found["missing_meters"]:
         lines.append(f"The price has no rate for {', '.join(found['missing_meters'])}.")
+    if found.get("list_cost") is not None:
+        lines.append(f"Without the organisation's contracts: {format_money(_amount(found['list_cost']))} {currency}")
     if again is not None and stored is not None:
         if again == stored:
             lines.append("Worked out again just now, it agrees with the stored amount: yes")

@@ -82,7 +82,17 @@ def total_lines(totals: Sequence[Document]) -> list[str]:
         tokens = f"{row['input_tokens']:,} input and {row['output_tokens']:,} output tokens"
         spent = f"{format_money(row['cost'])} {row['currency']}" if row["currency"] else "no known cost"
         lines.append(f"Total: {spent} for {requests}, {tokens}")
+        lines.extend(_confidence_line(row))
     return lines
+
+
+def _confidence_line(row: Document) -> list[str]:
+    """How sure the amount is; nothing where all of it is computed, as most is."""
+    parts = [part for part in row.get("confidence", ()) if part["cost_share"] is not None]
+    if [part["status"] for part in parts] in ([], ["computed"]):
+        return []
+    shares = ", ".join(f"{format_share(part['cost_share'])} {part['status']}" for part in parts)
+    return [f"Of this amount: {shares}"]
 
 
 def uncertain_lines(found: Document) -> list[str]:

@@ -137,6 +137,14 @@ class SummedRow(NamedTuple):
     measures: Measures
 
 
+class StatusSum(NamedTuple):
+    """The part of a row whose costs have one status."""
+
+    status: str
+    requests: int
+    cost_e10: int
+
+
 @dataclass(slots=True)
 class CostRow:
     """One line of an answer. `group` holds the values of `group_by` in order; costs in 1e-10 units of `currency`.
@@ -157,6 +165,8 @@ class CostRow:
     reported_cost_e10: int = 0
     invoiced_cost_e10: int = 0
     unpriced_requests: int = 0
+    reported_requests: int = 0
+    invoiced_requests: int = 0
 
     def add(self, status: str, sums: Measures) -> None:
         """Add sums of records that have this status."""
@@ -174,8 +184,24 @@ class CostRow:
             self.estimated_requests += sums.requests
         elif status == "reported":
             self.reported_cost_e10 += sums.cost_e10
+            self.reported_requests += sums.requests
         elif status == "invoiced":
             self.invoiced_cost_e10 += sums.cost_e10
+            self.invoiced_requests += sums.requests
+
+    def by_status(self) -> list[StatusSum]:
+        """The row split by how sure its costs are, best first; what is neither of the others is computed."""
+        sure = StatusSum("invoiced", self.invoiced_requests, self.invoiced_cost_e10)
+        told = StatusSum("reported", self.reported_requests, self.reported_cost_e10)
+        assumed = StatusSum("estimated", self.estimated_requests, self.estimated_cost_e10)
+        unknown = StatusSum("unpriced", self.unpriced_requests, 0)
+        others = (sure, told, assumed, unknown)
+        computed = StatusSum(
+            "computed",
+            self.requests - sum(part.requests for part in others),
+            self.cost_e10 - sum(part.cost_e10 for part in others),
+        )
+        return [part for part in (sure, told, computed, assumed, unknown) if part.requests]
 
     def metric(self, name: str) -> int:
         """The value of a metric: cost in 1e-10 units, or a count."""

@@ -47,7 +47,7 @@ def _reasons(line: Line, paid: Quantity) -> list[str]:
     rate = line.rate
     found = []
     if rate.rate.meter != line.meter:
-        found.append(f"{line.meter} has no rate of its own here: the nearest fallback, {rate.rate.meter}, prices it")
+        found.append(f"no rate of its own here, so the nearest fallback prices it: {rate.rate.meter}")
     if rate.when is not None:
         found.append(f"this rate holds where {condition_words(rate.when)}")
     if rate.minimum and line.quantity < rate.minimum:
@@ -67,6 +67,8 @@ def condition_words(when: Conditions) -> str:
         for name in ("service_tier", "processing", "region", "deployment")
         if getattr(when, name) is not None
     ]
+    if when.not_region is not None:
+        words.append(f"the region is known and not {when.not_region}")
     stated = when.to_json()
     if bounds := stated.get("context_tokens"):
         if "gt" in bounds:

@@ -10,9 +10,19 @@ from msgspec import Meta, Struct
 
 from cost_ops.api.money import MaybeMoney, Money, MoneyWriter
 from cost_ops.api.parameters_known import Asked
-from cost_ops.domain.costs import CostReport, CostRow
+from cost_ops.domain.costs import CostReport, CostRow, StatusSum
 
 Share = Annotated[str, Meta(description="a part of the whole, from 0 to 1, as text", examples=["0.0123"])]
+
+
+class StatusShare(Struct):
+    """The part of a total that is so sure: requests and cost, with their shares (those of the cost null: unpriced)."""
+
+    status: str
+    requests: int
+    requests_share: Share
+    cost: MaybeMoney
+    cost_share: Share | None
 
 
 class Total(Struct):
@@ -32,6 +42,9 @@ class Total(Struct):
     reported_share: Share
     invoiced_cost: Money
     invoiced_share: Share
+    confidence: Annotated[
+        list[StatusShare], Meta(description="by status, best first: invoiced, reported, computed, estimated, unpriced")
+    ]
 
 
 class Unpriced(Struct):
@@ -143,6 +156,18 @@ def _total(row: CostRow, money: MoneyWriter) -> Total:
         reported_share=share(row.reported_cost_e10, row.cost_e10),
         invoiced_cost=money(row.invoiced_cost_e10),
         invoiced_share=share(row.invoiced_cost_e10, row.cost_e10),
+        confidence=[_status_share(part, row, money) for part in row.by_status()],
+    )
+
+
+def _status_share(part: StatusSum, row: CostRow, money: MoneyWriter) -> StatusShare:
+    known = part.status != "unpriced"
+    return StatusShare(
+        part.status,
+        part.requests,
+        share(part.requests, row.requests),
+        money(part.cost_e10 if known else None),
+        share(part.cost_e10, row.cost_e10) if known else None,
     )
 
 
