@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from cost_ops.cli.errors import Refused
-from cost_ops.domain.records_file import Found, detect_format, read_csv, read_json, read_json_lines
+from cost_ops.domain.formats.known import Reading, detect, values_of
+from cost_ops.domain.formats.reading import Told
+from cost_ops.domain.records_file import Found, read_csv, read_json, read_json_lines
 
 CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
@@ -60,27 +62,73 @@ class UsageFile:
         except (EOFError, gzip.BadGzipFile) as error:
             raise Refused(f"{self.name} is packed with gzip and damaged: {error}") from error
 
-    def records(self, form: str, *, provider_given: bool) -> Iterator[Found]:
-        """The records in the file; `form` is json, jsonl, csv, or auto."""
-        chosen = detect_format(self._start, self.name.lower()) if form == "auto" else form
-        self.unit = "record" if chosen == "json" else "line"
+    def reading(self, form: str) -> Reading:
+        """How the file is read; `form` is a syntax, the name of another system's format, or auto."""
+        reading = detect(self._start, self.name.lower(), form)
+        self.unit = "record" if reading.syntax == "json" else "line"
+        return reading
+
+    def records(self, reading: Reading, told: Told) -> Iterator[Found]:
+        """The records in the file."""
         with self._unpacked() as unpacked:
-            newline = "" if chosen == "csv" else None
+            newline = "" if reading.syntax == "csv" else None
             # Broken bytes become what text_fault refuses, so that one bad record costs no other.
             text = io.TextIOWrapper(unpacked, encoding=self._encoding, errors="surrogateescape", newline=newline)
             try:
-                if chosen == "json":
+                if reading.format is not None:
+                    yield from reading.format.convert(values_of(reading, text, lambda: text.read(CHUNK)), told)
+                elif reading.syntax == "json":
                     yield from read_json(lambda: text.read(CHUNK))
-                elif chosen == "jsonl":
+                elif reading.syntax == "jsonl":
                     yield from read_json_lines(text)
                 else:
-                    yield from read_csv(text, provider_given=provider_given)
+                    yield from read_csv(text, provider_given=told.provider is not None)
             finally:
                 text.detach()
 
     def position(self) -> int:
         """How far the packed file was read, in bytes."""
         return self._file.tell()
+
+
+class UsageSource:
+    """What `--file` names: a file, standard input, or a folder of session logs with everything beneath it."""
+
+    def __init__(self, path: str) -> None:
+        """`-` is standard input. Raises Refused for a folder in which there is nothing to read."""
+        self.is_folder = path != "-" and Path(path).is_dir()
+        self.name = "standard input" if path == "-" else path
+        self.is_empty = False
+        self._path = path
+        self._inner = _session_logs(Path(path)) if self.is_folder else []
+        if self.is_folder and not self._inner:
+            raise Refused(f"{path} is a folder without .jsonl files; name a file, or a folder of session logs")
+        self.packed_size = sum(inner.stat().st_size for inner in self._inner) if self.is_folder else None
+        self._done = 0
+        self._current: UsageFile | None = None
+
+    def files(self) -> Iterator[UsageFile]:
+        """The files, one open at a time."""
+        for inner in self._inner or [Path(self._path)]:
+            with open_usage_file(str(inner)) as file:
+                if self.is_folder:
+                    file.name = inner.relative_to(self._path).as_posix()
+                else:
+                    self.name, self.is_empty, self.packed_size = file.name, file.is_empty, file.packed_size
+                self._current = file
+                yield file
+                self._done += file.packed_size
+                self._current = None
+
+    def position(self) -> int:
+        """How far everything was read, in packed bytes."""
+        return self._done + (self._current.position() if self._current is not None else 0)
+
+
+def _session_logs(folder: Path) -> list[Path]:
+    """The logs beneath a folder, those of side conversations last: they repeat what the session's own log tells."""
+    found = [path for path in folder.rglob("*") if path.name.endswith((".jsonl", ".jsonl.gz")) and path.is_file()]
+    return sorted(found, key=lambda path: ("subagents" in path.parts, path.as_posix()))
 
 
 @contextmanager

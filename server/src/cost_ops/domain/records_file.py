@@ -37,6 +37,16 @@ class Found(NamedTuple):
     place: int
     fields: dict[str, Any]
     problems: Sequence[Problem] = ()
+    skipped: str = ""
+    """Why this is no record and no fault either, such as a failed call; empty for records."""
+
+
+class Item(NamedTuple):
+    """One value of a file as it stands there, or what is wrong at its place."""
+
+    place: int
+    value: Any
+    problems: Sequence[Problem] = ()
 
 
 def detect_format(start: str, name: str = "") -> str:
@@ -83,15 +93,22 @@ def flatten(item: Any) -> Any:
     return fields
 
 
-def _found(place: int, item: Any) -> Found:
-    fields = flatten(item)
+def _found(item: Item) -> Found:
+    if item.problems:
+        return Found(item.place, {}, item.problems)
+    fields = flatten(item.value)
     if not isinstance(fields, Mapping):
-        return Found(place, {}, [Problem("", "invalid_type", "a usage record must be a JSON object")])
-    return Found(place, dict(fields))
+        return Found(item.place, {}, [Problem("", "invalid_type", "a usage record must be a JSON object")])
+    return Found(item.place, dict(fields))
 
 
 def read_json_lines(lines: Iterable[str]) -> Iterator[Found]:
-    """One JSON object per line; empty lines are skipped, a line that is not JSON is a problem of its own."""
+    """One usage record per line."""
+    return map(_found, json_line_items(lines))
+
+
+def json_line_items(lines: Iterable[str]) -> Iterator[Item]:
+    """One JSON value per line; empty lines are skipped, a line that is not JSON is a problem of its own."""
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text:
@@ -99,13 +116,20 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[Found]:
         try:
             item = DECODER.decode(text)
         except (ValueError, RecursionError) as error:
-            yield Found(number, {}, [Problem("", "invalid_json", f"not JSON: {_json_fault(error)}")])
+            yield Item(number, None, [Problem("", "invalid_json", f"not JSON: {_json_fault(error)}")])
             continue
-        yield _found(number, item)
+        yield Item(number, item)
 
 
 def read_json(read: Callable[[], str]) -> Iterator[Found]:
-    """The records of a JSON array, of `{"records": […]}`, or a single object. `read` gives the next piece, then `""`.
+    """The usage records of a JSON array, of `{"records": […]}`, or a single object."""
+    return map(_found, json_items(read))
+
+
+def json_items(read: Callable[[], str], lists: Sequence[str] = ("records",)) -> Iterator[Item]:
+    """The values of a JSON array, of an object that holds one under a name of `lists`, or a single object.
+
+    `read` gives the next piece of the text, then `""`.
 
     An array is read piece by piece, also under `records` where that stands first; any other object is read whole.
     A syntax error is reported where it stands, and ends the reading: what follows has no known beginning.
@@ -114,12 +138,12 @@ def read_json(read: Callable[[], str]) -> Iterator[Found]:
     if match := _RECORDS_FIRST.match(text):
         text = text[match.end() :]
     elif text.lstrip().startswith("{"):
-        yield from _whole_object(text, read)
+        yield from _whole_object(text, read, lists)
         return
     start = text.find("[")
     if text[: max(start, 0)].strip() or start < 0:
         if text.strip():
-            yield Found(1, {}, [Problem("", "invalid_json", "the file holds neither a JSON array nor an object")])
+            yield Item(1, None, [Problem("", "invalid_json", "the file holds neither a JSON array nor an object")])
         return
     yield from _array_items(text[start + 1 :], read)
 
@@ -132,21 +156,21 @@ def _begin(read: Callable[[], str]) -> str:
     return text
 
 
-def _whole_object(text: str, read: Callable[[], str]) -> Iterator[Found]:
+def _whole_object(text: str, read: Callable[[], str], lists: Sequence[str]) -> Iterator[Item]:
     parts = [text]
     while more := read():
         parts.append(more)
     try:
         value = DECODER.decode("".join(parts))
     except (ValueError, RecursionError) as error:
-        yield Found(1, {}, [Problem("", "invalid_json", f"not JSON: {_json_fault(error)}")])
+        yield Item(1, None, [Problem("", "invalid_json", f"not JSON: {_json_fault(error)}")])
         return
-    items = value.get("records")
-    for number, item in enumerate(items if isinstance(items, list) else [value], 1):
-        yield _found(number, item)
+    items = next((value[name] for name in lists if isinstance(value.get(name), list)), [value])
+    for number, item in enumerate(items, 1):
+        yield Item(number, item)
 
 
-def _array_items(text: str, read: Callable[[], str]) -> Iterator[Found]:
+def _array_items(text: str, read: Callable[[], str]) -> Iterator[Item]:
     place, position = 0, 0
     while True:
         match = _SPACES.match(text, position)
@@ -161,12 +185,12 @@ def _array_items(text: str, read: Callable[[], str]) -> Iterator[Found]:
             more = read() if len(text) - position < MAX_RECORD_CHARACTERS else ""
             if not more:
                 message = f"not JSON: {_json_fault(error)}; what follows could not be read"
-                yield Found(place + 1, {}, [Problem("", "invalid_json", message)])
+                yield Item(place + 1, None, [Problem("", "invalid_json", message)])
                 return
             text, position = text[position:] + more, 0
             continue
         place, position = place + 1, end
-        yield _found(place, item)
+        yield Item(place, item)
 
 
 def _json_fault(error: Exception) -> str:
@@ -246,7 +270,7 @@ def _csv_record(place: int, names: Sequence[str], cells: Sequence[str]) -> Found
         sent = fields.get("tags") or {}
         words = sent if isinstance(sent, list) else []
         fields["tags"] = dict(sent if isinstance(sent, Mapping) else map(split_tag, map(str, words))) | tags
-    return Found(place, {}, problems) if problems else _found(place, fields)
+    return Found(place, {}, problems) if problems else _found(Item(place, fields))
 
 
 def _csv_value(name: str, text: str, problems: list[Problem]) -> Any:
