@@ -26,6 +26,11 @@ class RateChange:
     old: Rate
     new: Rate | None
 
+    @property
+    def to_zero(self) -> bool:
+        """Whether something that cost money would be free."""
+        return self.new is not None and self.new.price == 0 and self.new.of is None
+
     def to_json(self) -> dict[str, Any]:
         """Both rates in their HTTP form."""
         return {
@@ -38,13 +43,19 @@ class RateChange:
 
 def same_rates(one: Price, other: Price) -> bool:
     """Whether both cost the same in every case, however their rates are written and ordered."""
-    if one.currency != other.currency:
+    if one.currency != other.currency or _factors(one) != _factors(other):
         return False
     return set(one.rates) == set(other.rates) or _meaning(one.rates) == _meaning(other.rates)
 
 
+def _factors(price: Price) -> set[tuple[Any, ...]]:
+    return {(m.factor, m.meters, m.when) for m in price.multipliers}
+
+
 def _meaning(rates: Sequence[Rate]) -> set[tuple[Any, ...]]:
-    return {(r.meter, r.when, r.included, Fraction(r.price) / r.per, r.fraction, r.of) for r in rates}
+    return {
+        (r.meter, r.when, r.included, r.minimum_quantity, Fraction(r.price) / r.per, r.fraction, r.of) for r in rates
+    }
 
 
 def drastic_changes(old: Price, new: Price) -> tuple[RateChange, ...]:

@@ -20,11 +20,28 @@ from cost_ops.catalog.providers import PROVIDER_NAMES
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.periods import parse_instant
 from cost_ops.domain.pricebook import Alias
-from cost_ops.domain.prices import FLAT_FIELDS, Layer, Price, check_currency, rates_from_fields
+from cost_ops.domain.prices import (
+    FLAT_FIELDS,
+    Layer,
+    Price,
+    check_currency,
+    multipliers_from_fields,
+    rates_from_fields,
+)
 
 ALIAS_KINDS = frozenset({"equals", "starts_with", "ends_with", "contains", "regex"})
 _FLAT = frozenset({*FLAT_FIELDS, "cached_input_fraction", "request_price"})
-_FIELDS = _FLAT | {"provider", "model_id", "currency", "effective_date", "end_date", "source", "rates", "aliases"}
+_FIELDS = _FLAT | {
+    "provider",
+    "model_id",
+    "currency",
+    "effective_date",
+    "end_date",
+    "source",
+    "rates",
+    "multipliers",
+    "aliases",
+}
 
 
 def read_price_list(items: Sequence[Any], source: str) -> CatalogueData:
@@ -80,6 +97,7 @@ def _read(item: Any, field: str, source: str, problems: list[Problem]) -> tuple[
 _PARSERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "currency": lambda item: check_currency(str(item.get("currency", "USD"))),
     "rates": rates_from_fields,
+    "multipliers": lambda item: multipliers_from_fields(item) or (),
     "effective_from": lambda item: _instant(item, "effective_date"),
     "effective_to": lambda item: _instant(item, "end_date"),
 }

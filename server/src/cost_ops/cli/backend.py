@@ -92,6 +92,19 @@ class PricingBackend(Protocol):
         """Usage without a price, by organisation and model."""
 
 
+class ContractsBackend(Protocol):
+    """Contracts of organisations."""
+
+    def add(self, organization_id: str | None, fields: Mapping[str, Any]) -> Document:
+        """A new contract given in the API's fields."""
+
+    def search(self, organization_id: str | None, *, current: bool) -> list[Document]:
+        """Contracts of an organisation, or of all; `current`: only those valid now."""
+
+    def end(self, organization_id: str | None, contract_id: str, at: datetime | None) -> Document:
+        """End a contract now or at an instant."""
+
+
 class KeysBackend(Protocol):
     """API keys. The document of a new key has the whole of it as `key`."""
 
@@ -125,6 +138,10 @@ class Backend(Protocol):
     @property
     def pricing(self) -> PricingBackend:
         """Prices."""
+
+    @property
+    def contracts(self) -> ContractsBackend:
+        """Contracts."""
 
     @property
     def keys(self) -> KeysBackend:

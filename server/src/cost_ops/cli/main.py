@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "explain:explain",
     "export": "export:export",
     "pricing": "pricing:pricing",
+    "contracts": "contracts:contracts",
     "auth": "auth:auth",
     "config": "config:config",
     "doctor": "doctor:doctor",
@@ -32,7 +33,7 @@ COMMANDS = {
 PANELS = {
     "Set up": ["init", "demo", "server", "doctor", "config", "completion"],
     "Record and ask": ["ingest", "query", "summary", "explain", "export"],
-    "Prices and keys": ["pricing", "auth"],
+    "Prices and keys": ["pricing", "contracts", "auth"],
     "Look after": ["migrate", "partitions", "verify"],
 }
 

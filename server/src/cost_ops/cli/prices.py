@@ -61,18 +61,21 @@ def price_fields(given: Mapping[str, str | None]) -> dict[str, Any]:
         raise InvalidInput(problems)
     fields["currency"] = given.get("currency")
     if path is not None:
-        fields["rates"] = _read_rates(path)
+        fields |= _read_terms(path)
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _read_rates(path: str) -> Any:
+def _read_terms(path: str) -> dict[str, Any]:
+    """`rates`, and `multipliers` where the file has them beside."""
     try:
         content = parse_json(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise Refused(f"{path} is not JSON: {error}") from error
-    return content.get("rates", content) if isinstance(content, Mapping) else content
+    if not isinstance(content, Mapping) or "rates" not in content:
+        return {"rates": content}
+    return {name: content[name] for name in ("rates", "multipliers") if name in content}
 
 
 def show_added(output: Output, found: Document) -> None:
@@ -98,7 +101,22 @@ def show_price(output: Output, found: Document) -> None:
     rates = [(rate["meter"], rate_text(rate, found["currency"]), condition_text(rate)) for rate in found["rates"]]
     parts: list[Part] = [Table((Column("price"), Column("")), rows)]
     parts.append(Table((Column("meter"), Column("rate"), Column("when")), rates))
+    if found.get("multipliers"):
+        parts.append(_multipliers_table(found["multipliers"]))
     output.show(found, *parts)
+
+
+def _multipliers_table(multipliers: Sequence[Document]) -> Table:
+    rows = [
+        (f"× {m['factor']}", meters_text(m["meters"]), condition_text(m), m.get("note") or None) for m in multipliers
+    ]
+    columns = (Column("factor"), Column("meters"), Column("when"), Column("why"))
+    return Table(columns, rows, "All factors that apply are multiplied")
+
+
+def meters_text(meters: str | Sequence[str]) -> str:
+    """Meters as a word or as names."""
+    return meters if isinstance(meters, str) else ", ".join(meters)
 
 
 def validity(price: Document) -> str:
@@ -118,7 +136,8 @@ def rate_text(rate: Document, currency: str) -> str:
         return f"{rate['fraction']} of the rate of {rate['of']}"
     per = {1: "each", 1_000_000: "per million"}.get(rate["per"], f"per {rate['per']:,}")
     free = f", beyond {rate['included']:,}" if rate.get("included") else ""
-    return f"{_price(rate['price'])} {currency} {per}{free}"
+    least = f", at least {rate['minimum_quantity']:,} a call" if rate.get("minimum_quantity") else ""
+    return f"{_price(rate['price'])} {currency} {per}{free}{least}"
 
 
 def _price(value: Any) -> str:

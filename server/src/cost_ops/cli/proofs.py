@@ -36,6 +36,7 @@ def explanation_document(found: Explanation) -> Document:
         "agrees": found.agrees,
         "reason": found.reason,
         "versions": [_version(version) for version in found.versions],
+        "list_cost": amount(found.list_cost_e10),
     }
 
 

@@ -11,17 +11,18 @@ itself and can be worked out again; the base keeps saying what the usage costs b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any, NamedTuple
 
-from cost_ops.domain.errors import Conflict, Problem
+from cost_ops.domain.errors import Conflict, InvalidInput, Problem
 from cost_ops.domain.meters import RATE_METERS
-from cost_ops.domain.money import format_decimal
-from cost_ops.domain.multipliers import Multiplier
+from cost_ops.domain.money import format_decimal, parse_decimal
+from cost_ops.domain.multipliers import Multiplier, parse_meters
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.prices import WILDCARD, Layer, Price
 
@@ -105,6 +106,32 @@ def parse_contract_id(text: str) -> int | None:
     """The number in a public contract id such as `contract-7`; None where it is not one."""
     head, _, number = text.partition("-")
     return int(number) if head == "contract" and number.isascii() and number.isdigit() and len(number) < 10 else None
+
+
+class Terms(NamedTuple):
+    """What a contract does, as it was asked for."""
+
+    kind: Kind
+    percent: Decimal
+    meters: frozenset[str]
+
+
+def contract_terms(fields: Mapping[str, Any]) -> Terms:
+    """`kind`, `percent` and `meters` (all where nothing is said). Raises InvalidInput with every problem."""
+    problems: list[Problem] = []
+    kind, percent = fields.get("kind"), Decimal(0)
+    if kind not in tuple(Kind):
+        problems.append(Problem("kind", "invalid_value", f"kind must be one of {', '.join(Kind)}"))
+    try:
+        percent = parse_decimal(fields.get("percent"))  # type: ignore[arg-type]
+    except ValueError as error:
+        problems.append(Problem("percent", "invalid_type", f"percent must be a decimal number: {error}"))
+    meters = RATE_METERS
+    if fields.get("meters") is not None:
+        meters = parse_meters(fields["meters"], "meters", problems)
+    if problems:
+        raise InvalidInput(problems)
+    return Terms(Kind(str(kind)), percent, meters)
 
 
 def contract_faults(contract: Contract) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cost_ops.domain.periods import format_instant, from_us
 from cost_ops.domain.pricebook import PriceBook
-from cost_ops.domain.prices import Price
+from cost_ops.domain.prices import Layer, Price
 
 MOST = 12
 """Prices that are looked at: a model with a long history has many, and the first ones decide."""
@@ -35,6 +35,11 @@ def considered(
             one = Considered(price, found_by, won=False, verdict=_not_then(price, instant))
         elif winner is None:
             one = winner = Considered(price, found_by, won=True, verdict="valid then, and asked first")
+            made = book.find(organization_id, provider, model_id, timestamp_us)
+            if made is not None and made.price.layer is Layer.CONTRACT and made.price.base_number == price.number:
+                verdict = f"what contracts make of {price.price_id}"
+                found.append(Considered(made.price, found_by, won=True, verdict=verdict))
+                one = winner = winner._replace(won=False, verdict="valid then, and asked first; contracts change it")
         else:
             one = Considered(price, found_by, won=False, verdict=_after(price, found_by, winner))
         found.append(one)

@@ -89,8 +89,8 @@ class Price:
 
     @property
     def price_id(self) -> str:
-        """The public id."""
-        return f"price-{self.number}"
+        """The public id. A price under a contract has one of its own from its first use on."""
+        return f"price-{self.number}" if self.number or not self.base_number else f"price-{self.base_number}+contract"
 
     def valid_at(self, instant: datetime) -> bool:
         """Whether `[from, to)` holds the instant."""

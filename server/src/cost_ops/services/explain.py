@@ -53,6 +53,8 @@ class Explanation:
     agrees: bool
     reason: str
     versions: Sequence[CostVersion]
+    list_cost_e10: int | None = None
+    """What the usage costs without the organisation's contracts, where one changed the price."""
 
     @property
     def found_by(self) -> str | None:
@@ -106,7 +108,26 @@ def _explain(ctx: Context, record: UsageRecord, versions: Sequence[CostVersion])
         agrees=record.status == "reported" or again.cost_e10 == record.cost_e10,
         reason=_reason(record, book.by_number.get(record.price_id or 0), again),
         versions=versions,
+        list_cost_e10=_list_cost(book, record),
     )
+
+
+def _list_cost(book: PriceBook, record: UsageRecord) -> int | None:
+    """The cost by the prices that contracts changed; None where none did."""
+    numbers = record.step_prices or (record.price_id,)
+    bases = [_base_of(book, number) for number in numbers]
+    if record.cost_e10 is None or bases == list(numbers):
+        return None
+    usage, steps = StoredUsage.of(record), steps_of(record.evidence)
+    if record.step_prices:
+        return cost_of_steps([_compiled(book, number) for number in bases], usage, steps).cost_e10
+    base = _compiled(book, bases[0])
+    return None if base is None else costed_by(base, usage).cost_e10
+
+
+def _base_of(book: PriceBook, number: int | None) -> int | None:
+    price = book.by_number.get(number or 0)
+    return number if price is None or price.base_number is None else price.base_number
 
 
 def _again(book: PriceBook, record: UsageRecord) -> Costed:

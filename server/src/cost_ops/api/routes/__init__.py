@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cost_ops.api.operations import Operation
-from cost_ops.api.routes import analytics, auth, costs, health, ingest, organizations, pricing, usage
+from cost_ops.api.routes import analytics, auth, contracts, costs, health, ingest, organizations, pricing, telemetry, usage
 
 OPERATIONS: tuple[Operation, ...] = tuple(
     operation
-    for module in (ingest, usage, costs, analytics, pricing, auth, organizations, health)
+    for module in (ingest, telemetry, usage, costs, analytics, pricing, contracts, auth, organizations, health)
     for operation in module.routes.operations
 )
 """All routes; those without a handler are answered by the gateway."""

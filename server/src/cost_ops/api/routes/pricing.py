@@ -27,7 +27,14 @@ from cost_ops.api.schemas.pricing import (
 )
 from cost_ops.bootstrap import sync_catalogue
 from cost_ops.domain.access import check_organization_id
-from cost_ops.domain.prices import FLAT_FIELDS, Layer, Price, check_currency, rates_from_fields
+from cost_ops.domain.prices import (
+    FLAT_FIELDS,
+    Layer,
+    Price,
+    check_currency,
+    multipliers_from_fields,
+    rates_from_fields,
+)
 from cost_ops.domain.rates import Rate
 from cost_ops.services import pricing
 from cost_ops.services.pricing import Added, NewPrice, PriceQuery
@@ -91,6 +98,7 @@ def _read(body: Any, *, revised: bool) -> tuple[str | None, NewPrice]:
     rates: tuple[Rate, ...] | None = ()
     if not revised or _names_a_rate(fields.values):
         rates = fields.attempt(lambda: rates_from_fields(fields.values))
+    multipliers = fields.attempt(lambda: multipliers_from_fields(fields.values))
     fields.done()
     return organization_id, NewPrice(
         provider=provider or "",
@@ -100,6 +108,7 @@ def _read(body: Any, *, revised: bool) -> tuple[str | None, NewPrice]:
         effective_from=start,
         effective_to=end,
         source=source or "manual",
+        multipliers=multipliers,
     )
 
 
@@ -220,7 +229,8 @@ def revise_price(call: Call) -> PriceAdded:
     provider = call.application.books.current().names.canonical(new.provider) if new.provider else old.provider
     if provider != old.provider or (new.model_id or old.model_id) != old.model_id:
         fields.add("model_id", "contradiction", f"the price is of {old.provider}/{old.model_id}; add another price")
-    if not new.rates and not new.currency and new.effective_from is None and new.effective_to is None:
+    unsaid = not new.rates and not new.currency and new.multipliers is None
+    if unsaid and new.effective_from is None and new.effective_to is None:
         fields.add("input_price_per_1k", "missing_required_field", "give new prices, a currency, or dates")
     fields.done()
     return _added(call, pricing.revise(call.ctx, organization_id, call.path["price_id"], new))

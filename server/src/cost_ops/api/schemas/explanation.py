@@ -109,6 +109,9 @@ class ExplanationView(Struct):
     agrees: bool
     reason: str
     versions: list[VersionView]
+    list_cost: Annotated[
+        MaybeMoney, Meta(description="without the organisation's contracts, where one changed the price")
+    ]
 
 
 class ExplanationAnswer(Struct):
@@ -136,6 +139,7 @@ def explanation_view(found: Explanation, price: PriceView | None, money: MoneyWr
         agrees=found.agrees,
         reason=found.reason,
         versions=[_version(version, money) for version in found.versions],
+        list_cost=money(found.list_cost_e10),
     )
 
 

@@ -41,6 +41,8 @@ class PriceView(Struct):
     layer: Annotated[str, Meta(description="organization, installation, catalog or default: who it belongs to")]
     organization_id: str | None
     rates: list[dict[str, Any]]
+    multipliers: Annotated[list[dict[str, Any]], Meta(description="factors on the rates, each with its conditions")]
+    base_price_id: Annotated[str | None, Meta(description="the price that contracts made this one of")]
     input_price_per_1k: UnitPrice
     output_price_per_1k: UnitPrice
     cached_input_price_per_1k: UnitPrice
@@ -154,6 +156,8 @@ def price_view(price: Price, money: MoneyWriter) -> PriceView:
         layer=str(price.layer),
         organization_id=price.organization_id,
         rates=[rate.to_json() for rate in price.rates],
+        multipliers=[factor.to_json() for factor in price.multipliers],
+        base_price_id=None if price.base_number is None else f"price-{price.base_number}",
         created_at=price.created_at,
         **flat,
     )
@@ -212,6 +216,12 @@ NEW_PRICE: Mapping[str, Any] = {
             "minItems": 1,
             "items": {"type": "object"},
             "examples": [[{"meter": "input", "price": "3.00", "per": 1000000}]],
+        },
+        "multipliers": {
+            "type": ["array", "null"],
+            "description": "factors on the rates; all that apply are multiplied",
+            "items": {"type": "object"},
+            "examples": [[{"factor": "1.1", "when": {"region": "us"}, "meters": "tokens", "note": "US-only"}]],
         },
     },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cost_ops.bootstrap import Application, open_application
 from cost_ops.cli.direct.auth import DirectKeys
+from cost_ops.cli.direct.contracts import DirectContracts
 from cost_ops.cli.direct.costs import DirectCosts
 from cost_ops.cli.direct.pricing import DirectPricing
 from cost_ops.cli.direct.usage import DirectUsage
@@ -23,6 +24,7 @@ class DirectBackend:
         self.usage = DirectUsage(self.context)
         self.costs = DirectCosts(self.context)
         self.pricing = DirectPricing(self.application, self.context)
+        self.contracts = DirectContracts(self.context)
         self.keys = DirectKeys(self.context)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from cost_ops.bootstrap import Application, sync_catalogue
 from cost_ops.cli.backend import Document, PriceSearch
 from cost_ops.cli.documents import price_document, unpriced_document
-from cost_ops.domain.prices import rates_from_fields
+from cost_ops.domain.prices import multipliers_from_fields, rates_from_fields
 from cost_ops.interfaces.context import Context
 from cost_ops.services import organizations, pricing
 from cost_ops.services.pricing import Added, NewPrice, PriceQuery
@@ -54,6 +54,7 @@ class DirectPricing:
             currency=fields.get("currency") or "USD",
             effective_from=fields.get("effective_date"),
             effective_to=fields.get("end_date"),
+            multipliers=multipliers_from_fields(fields),
         )
         if organization_id is not None:
             organizations.ensure(self._ctx, organization_id)
@@ -68,6 +69,7 @@ class DirectPricing:
             currency=fields.get("currency") or "",
             effective_from=fields.get("effective_date"),
             effective_to=fields.get("end_date"),
+            multipliers=multipliers_from_fields(fields),
         )
         return _added(pricing.revise(self._ctx, organization_id, price_id, new))
 

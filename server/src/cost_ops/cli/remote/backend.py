@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cost_ops.cli.remote.auth import RemoteKeys
 from cost_ops.cli.remote.client import Client
+from cost_ops.cli.remote.contracts import RemoteContracts
 from cost_ops.cli.remote.costs import RemoteCosts
 from cost_ops.cli.remote.pricing import RemotePricing
 from cost_ops.cli.remote.usage import RemoteUsage
@@ -18,6 +19,7 @@ class RemoteBackend:
         self.usage = RemoteUsage(client)
         self.costs = RemoteCosts(client)
         self.pricing = RemotePricing(client)
+        self.contracts = RemoteContracts(client)
         self.keys = RemoteKeys(client)
 
     def close(self) -> None:
