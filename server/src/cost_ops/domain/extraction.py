@@ -15,6 +15,7 @@ from typing import Any
 from cost_ops.domain.errors import CostOpsError, InvalidInput, NotFound, Problem, invalid
 from cost_ops.domain.shape_counting import Counting, Discrepancy, Traced
 from cost_ops.domain.shape_facts import reported, text_at
+from cost_ops.domain.shape_plans import Plan, plan_of
 from cost_ops.domain.shape_responses import INCOMPLETE, Located, evidence, fields_of, fold, locate, usage_alone
 from cost_ops.domain.shape_steps import Stepped, count_steps, step_items
 from cost_ops.domain.shapes import ANY_PROVIDER, Shape
@@ -52,6 +53,7 @@ class ShapeBook:
 
     def __init__(self, shapes: Iterable[Shape]) -> None:
         self.shapes: Mapping[str, Shape] = {shape.id: shape for shape in shapes}
+        self._plans = {shape.id: plan_of(shape) for shape in self.shapes.values()}
         names = {name for shape in self.shapes.values() for name in shape.providers}
         self._by_provider = {name: self._candidates(name) for name in names}
         self._any = self._by_provider.get(ANY_PROVIDER, ())
@@ -83,7 +85,7 @@ class ShapeBook:
             else:
                 located = locate(shape, payload)
             if located is not None:
-                return _extracted(shape, located)
+                return _extracted(shape, self._plans[shape.id], located)
         raise _unrecognised(provider, name, candidates, payload)
 
     def trace(self, shape_id: str, usage: Mapping[str, Any]) -> list[Traced]:
@@ -97,7 +99,7 @@ class ShapeBook:
         located = locate(shape, dict(usage))
         if located is None:
             raise invalid("usage", "unknown_shape", f"usage does not have the shape {shape_id}")
-        counting = Counting(shape, located.usage, located.response, located.stands)
+        counting = Counting(shape, self._plans[shape_id], located.usage, located.response, located.stands)
         counting.rows = []
         counting.run()
         rows = counting.rows
@@ -105,7 +107,7 @@ class ShapeBook:
         if items is not None:
             rows = list(count_steps(shape, items, counting, trace=True).rows)
         for path, note in shape.mentioned:
-            amount = counting.read(path)
+            amount = counting.stated(path)
             if amount is not None:
                 rows.append(Traced(counting.named(path), amount, None, note))
         return rows
@@ -122,8 +124,8 @@ def _checked(name: str, payload: Any) -> Any:
     raise invalid(name, "invalid_type", f"{name} must be {form}")
 
 
-def _extracted(shape: Shape, located: Located) -> Extracted:
-    counting = Counting(shape, located.usage, located.response, located.sent)
+def _extracted(shape: Shape, plan: Plan, located: Located) -> Extracted:
+    counting = Counting(shape, plan, located.usage, located.response, located.sent)
     stepped: Stepped | None = None
     problems = counting.problems
     try:

@@ -18,6 +18,8 @@ def text_at(
 ) -> str | None:
     """The first text that one of the lookups finds; a value that means nothing special leads to the next."""
     for lookup in lookups:
+        if located.alone and lookup.path.outer:
+            continue
         value = _value(lookup.path, located)
         if value is None or value == "":
             continue

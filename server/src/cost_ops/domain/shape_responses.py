@@ -7,6 +7,7 @@ fields around it that were read, where they stood. A list of stream events is fo
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from cost_ops.domain.shape_counting import COUNTED, Prefixes, count_items
@@ -19,6 +20,8 @@ INCOMPLETE = "_incomplete"
 MOST_BYTES = 8192
 MOST_FIELDS = 64
 DEEPEST = 6
+_FAR = 2**63
+_NOTHING: dict[str, Any] = {}
 _ROOT = Envelope(parse_path(""))
 
 
@@ -52,9 +55,10 @@ def recognises(shape: Shape, usage: dict[str, Any], response: dict[str, Any]) ->
     for path in shape.none_of:
         if find(response if path.outer else usage, path.steps) is not None:
             return False
-    if not shape.any_of:
-        return True
-    return any(find(response if path.outer else usage, path.steps) is not None for path in shape.any_of)
+    for path in shape.any_of:
+        if find(response if path.outer else usage, path.steps) is not None:
+            return True
+    return not shape.any_of
 
 
 def locate(shape: Shape, payload: dict[str, Any]) -> Located | None:
@@ -71,10 +75,7 @@ def locate(shape: Shape, payload: dict[str, Any]) -> Located | None:
 
 def usage_alone(shape: Shape, usage: dict[str, Any]) -> Located | None:
     """A usage object that came without its response."""
-    response: dict[str, Any] = {}
-    if not recognises(shape, usage, response):
-        return None
-    return Located(usage, response, _ROOT, shape.usage_at[0], alone=True)
+    return Located(usage, _NOTHING, _ROOT, shape.usage_at[0], True) if recognises(shape, usage, _NOTHING) else None
 
 
 def fold(shape: Shape, events: list[Any]) -> dict[str, Any] | None:
@@ -154,10 +155,11 @@ def evidence(shape: Shape, located: Located, counted: dict[str, int]) -> dict[st
         place(kept, usage_at.steps, usage if whole else _reduced(shape, usage))
     else:
         kept.update(_kept(shape, usage))
-    for path in shape.outer_paths:
-        value = find(response, path.steps)
-        if value is not None and path.steps and not isinstance(value, dict | list):
-            place(kept, path.steps, value if not isinstance(value, str) else value[:256])
+    if response:
+        for path in shape.outer_paths:
+            value = find(response, path.steps)
+            if value is not None and path.steps and not isinstance(value, dict | list):
+                place(kept, path.steps, value if not isinstance(value, str) else value[:256])
     if counted:
         kept[COUNTED] = counted
     if INCOMPLETE in response:
@@ -170,16 +172,27 @@ def evidence(shape: Shape, located: Located, counted: dict[str, int]) -> dict[st
 
 
 def _is_small(usage: dict[str, Any]) -> bool:
-    """Whether a usage object is plainly small: numbers, short texts, and objects of such."""
+    """Whether a usage object is plainly small: numbers, short texts, and objects and short lists of such."""
     if len(usage) > 24:
         return False
     for value in usage.values():
-        if value.__class__ is int or value is None:
-            continue
-        if value.__class__ is dict:
-            if len(value) > 12 or not all(_is_scalar(inner) for inner in value.values()):
+        kind = value.__class__
+        if kind is dict:
+            if not _is_flat(value):
                 return False
-        elif not _is_scalar(value):
+        elif kind is list:
+            if len(value) > 8 or not all(item.__class__ is dict and _is_flat(item) for item in value):
+                return False
+        elif not (_is_scalar(value) if kind is not int else -_FAR < value < _FAR):
+            return False
+    return True
+
+
+def _is_flat(fields: dict[str, Any]) -> bool:
+    if len(fields) > 12:
+        return False
+    for value in fields.values():  # noqa: SIM110 (a generator costs twice as much, for every payload)
+        if not (_is_scalar(value) if value.__class__ is not int else -_FAR < value < _FAR):
             return False
     return True
 
@@ -188,8 +201,10 @@ def _is_scalar(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= 64
     if isinstance(value, int):
-        return value.bit_length() <= 64
-    return value is None or isinstance(value, float) or not isinstance(value, dict | list)
+        return -_FAR < value < _FAR
+    if isinstance(value, Decimal):
+        return len(value.as_tuple().digits) <= 40
+    return value is None or isinstance(value, float)
 
 
 def _reduced(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:

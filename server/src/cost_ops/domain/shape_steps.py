@@ -54,7 +54,7 @@ def count_steps(shape: Shape, items: list[Any], whole: Counting, *, trace: bool 
             problems.append(Problem(place, "invalid_type", f"{place} must be an object"))
             continue
         kind, model_id = _kind(item, plan), _model(item, plan)
-        counting = Counting(shape, item, {}, _stands(place))
+        counting = Counting(shape, whole.plan, item, {}, _stands(place))
         counting.rows = [] if trace else None
         try:
             counting.run(items=False)
@@ -68,7 +68,7 @@ def count_steps(shape: Shape, items: list[Any], whole: Counting, *, trace: bool 
                 rows += [Traced(row.path, 0, None, "not billed: this model declined") for row in counting.rows or ()]
                 continue
             estimated = True
-        totals += int(counting.read(plan.top_count) or 0) if plan.top_count and kind in plan.top_kinds else 0
+        totals += int(counting.stated(plan.top_count) or 0) if plan.top_count and kind in plan.top_kinds else 0
         steps.append(Step(model_id, counting.quantities, kind))
         rows += counting.rows or ()
     if problems:
@@ -98,7 +98,7 @@ def _model(item: Any, plan: Steps) -> str | None:
 
 
 def _mismatch(plan: Steps, whole: Counting, totals: int) -> Discrepancy | None:
-    stated = whole.read(plan.top_count) if plan.top_count is not None else None
+    stated = whole.stated(plan.top_count) if plan.top_count is not None else None
     if stated is None or plan.top_count is None or stated == totals:
         return None
     rule = f"{plan.top_count.text} = the sum of {plan.path.text}"
