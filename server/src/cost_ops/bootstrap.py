@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cost_ops.catalog import PROVIDER_NAMES
 from cost_ops.domain.access import Principal
 from cost_ops.domain.extraction import ShapeBook
-from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.pricebook import PriceBook, ProviderNames
 from cost_ops.interfaces.clock import Clock, system_clock
 from cost_ops.interfaces.context import Context, IngestRules
 from cost_ops.interfaces.storage import Storage
-from cost_ops.services import pricing
+from cost_ops.services import price_reviews, pricing
+from cost_ops.services.price_reviews import Decided
 from cost_ops.settings import Settings
 
 if TYPE_CHECKING:
-    from cost_ops.catalog import SyncPlan
+    from cost_ops.catalog import Prepared, SyncPlan
 
 
 class Books:
@@ -49,6 +51,11 @@ class Books:
             return self._book
 
 
+def provider_names() -> ProviderNames:
+    """How providers are written."""
+    return PROVIDER_NAMES
+
+
 def usage_shapes() -> ShapeBook:
     """The usage shapes that we know."""
     from cost_ops.catalog.usage_shapes import load_shapes
@@ -70,10 +77,12 @@ class Application:
         """How providers' payloads are read."""
         return usage_shapes()
 
-    def context(self, principal: Principal) -> Context:
-        """The context of one caller."""
+    def context(self, principal: Principal, request_id: str | None = None) -> Context:
+        """The context of one caller; `request_id` stands in the audit events of what is done."""
         rules = IngestRules(self.settings.ingest.strict, self.settings.ingest.future_tolerance_secs)
-        return Context(self.storage, self.books, self.clock, secrets.randbits, principal, self.shapes, rules)
+        return Context(
+            self.storage, self.books, self.clock, secrets.randbits, principal, self.shapes, rules, request_id
+        )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -97,24 +106,60 @@ def migrate(url: str, to: str = "head") -> str:
     return migrate_storage(url, to=to)
 
 
+class SourceName(NamedTuple):
+    """A source of prices as someone names it: PATH, URL, `litellm=…`, or `genai-prices`; and its hash, if known."""
+
+    text: str
+    sha256: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """A catalogue sync: the plan, and what came of it (nothing where it was a dry run)."""
+    """A catalogue sync: what was prepared, and what came of it (nothing where it was a dry run)."""
 
-    plan: SyncPlan
+    prepared: Prepared
     applied: bool
     priced_records: int
 
+    @property
+    def plan(self) -> SyncPlan:
+        """What is written."""
+        return self.prepared.plan
+
+    def to_json(self) -> dict[str, Any]:
+        """The diff."""
+        return self.prepared.to_json()
+
 
 def sync_catalogue(
-    application: Application, ctx: Context, *, source: str | None = None, accept: bool = False, dry_run: bool = False
+    application: Application,
+    ctx: Context,
+    *,
+    sources: Sequence[SourceName] = (),
+    accept: bool | Collection[str] = False,
+    provider: str | None = None,
+    dry_run: bool = False,
+    over_http: bool = False,
 ) -> SyncOutcome:
-    """Import catalogue prices from the installed package or a file; only what is new is written."""
-    from cost_ops.catalog import load_catalogue, plan_sync
+    """Import catalogue prices from the named sources, or from the installed package; only what is new is written.
 
-    data = load_catalogue(source)
-    plan = plan_sync(pricing.catalogue_timelines(ctx), data, now=application.clock(), accept=accept)
+    `over_http`: no files of this machine are read, and URLs into its network only where the settings permit them.
+    """
+    from cost_ops.catalog import parse_source, prepare, read_sources
+
+    named = [parse_source(source.text, source.sha256) for source in sources]
+    private = not over_http or application.settings.pricing.allow_private_sources
+    stored, reviews = pricing.catalogue_timelines(ctx), price_reviews.known(ctx)
+    read = read_sources(named, files=not over_http, private=private)
+    prepared = prepare(read, stored=stored, reviews=reviews, now=ctx.clock(), accept=accept, provider=provider)
     if dry_run:
-        return SyncOutcome(plan, False, 0)
-    change = pricing.CatalogueChange(plan.added_rows, plan.ended, data.aliases)
-    return SyncOutcome(plan, True, pricing.apply_sync(ctx, change))
+        return SyncOutcome(prepared, False, 0)
+    plan = prepared.plan
+    change = pricing.CatalogueChange(plan.added_rows, plan.ended, prepared.merged.data.aliases, prepared.news)
+    return SyncOutcome(prepared, True, pricing.apply_sync(ctx, change))
+
+
+def accept_price_review(ctx: Context, review_id: str, opinion: int | None = None) -> tuple[Decided, int]:
+    """Apply what a review holds back, and price what waited for a price: how many records."""
+    decided = price_reviews.accept(ctx, review_id, opinion)
+    return decided, pricing.price_waiting(ctx, None)

@@ -8,15 +8,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from cost_ops.domain.exact_json import json_text
 from cost_ops.domain.identity import usage_id
 from cost_ops.domain.meters import CACHE_WRITE_METERS
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.statuses import STATUS_CODES, STATUS_OF_CODE
 from cost_ops.domain.usage import Quantities, UsageRecord, UsageSubmission, token_totals
 from cost_ops.interfaces.storage import NewRecord
-from cost_ops.storage.tables import usage_records
+from cost_ops.storage.tables import cost_records, usage_records
 
 COLUMNS = tuple(column.name for column in usage_records.columns)
+COST_COLUMNS = tuple(column.name for column in cost_records.columns)
 ESTIMATED = 1
 """A bit of `flags`: the submission's split into meters had to be assumed."""
 DISCREPANT = 2
@@ -30,6 +32,14 @@ STATUS_NAME: dict[int, str] = {code: status.value for code, status in STATUS_OF_
 def compact(value: Any) -> str | None:
     """JSON without spaces; None for nothing."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+
+
+def compact_exact(value: Any) -> str | None:
+    """The same for values that may hold Decimals: they are plain numbers, every digit kept."""
+    try:
+        return compact(value)
+    except TypeError:
+        return json_text(value)
 
 
 def compact_tags(tags: Mapping[str, str] | None) -> str | None:
@@ -95,7 +105,7 @@ def values_of(record: NewRecord) -> tuple[Any, ...]:
         compact_tags(submission.tags),
         compact(submission.metadata),
         meters,
-        compact(_evidence(record)) if submission.evidence else None,
+        compact_exact(_evidence(record)) if submission.evidence else None,
     )
 
 

@@ -12,7 +12,6 @@ from cost_ops.cli.remote.costs import filter_parameters, range_parameters
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.periods import TimeRange, to_us
-from cost_ops.domain.pricebook import NO_NAMES
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
 from cost_ops.interfaces.clock import system_clock
@@ -82,9 +81,11 @@ def _taken(result: Mapping[str, Any]) -> Taken:
 
 
 def _checked(record: Mapping[str, Any], now_us: int) -> Taken:
+    from cost_ops.bootstrap import provider_names, usage_shapes
+
     try:
         sent, problems = read_fields(record)
-        build(sent, Intake(NO_NAMES, now_us), problems)
+        build(sent, Intake(provider_names(), now_us, shapes=usage_shapes()), problems)
     except InvalidInput as error:
         return Taken("refused", problems=[p.message for p in error.problems])
     return Taken("not priced")
