@@ -26,6 +26,7 @@ class StoredPrices:
     def __init__(self, tx: Transaction, organization_id: str | None) -> None:
         self._tx = tx
         self._organization_id = organization_id
+        self._numbers: dict[tuple[int | None, str], int] = {}
 
     def _visible(self) -> ColumnElement[bool]:
         shared = prices.c.organization_id.is_(None)
@@ -117,6 +118,12 @@ class StoredPrices:
         """The number of a price that a book found; one under a contract is stored, with a new version, at first use."""
         if price.number is not None:
             return price.number
+        known = self._numbers.get((price.base_number, price.source))
+        if known is None:
+            known = self._numbers[price.base_number, price.source] = self._stored_number(price, now)
+        return known
+
+    def _stored_number(self, price: Price, now: datetime) -> int:
         same = (
             prices.c.organization_id == self._organization_id,
             prices.c.base_price_id == price.base_number,
