@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from benchmarks.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("pricing", "startup", "ingest", "query")
+NAMES = ("pricing", "extraction", "compared", "startup", "ingest", "otlp", "query")
+_ONE_REPORT = ("pricing", "startup")
 CACHE = Path("/var/tmp/cost-ops-bench")
 _UNITS = {"k": 1_000, "m": 1_000_000}
 
@@ -47,21 +49,11 @@ def main() -> None:
 
 def _benchmark(name: str) -> Callable[[argparse.Namespace], list[Report]]:
     """The function that runs a benchmark; its module is imported only now."""
-    if name == "pricing":
-        from benchmarks import pricing
-
-        return lambda options: [pricing.run(quick=options.quick)]
-    if name == "startup":
-        from benchmarks import startup
-
-        return lambda options: [startup.run(quick=options.quick)]
-    if name == "ingest":
-        from benchmarks import ingest
-
-        return ingest.run
-    from benchmarks import query
-
-    return query.run
+    run = import_module(f"benchmarks.{name}").run
+    if name in _ONE_REPORT:
+        return lambda options: [run(quick=options.quick)]
+    found: Callable[[argparse.Namespace], list[Report]] = run
+    return found
 
 
 def _name(text: str) -> str:
