@@ -88,6 +88,12 @@ def test_rows_of_an_api_answer_are_found_under_their_name() -> None:
     assert len(list(values_of(detect(text, "o.json"), iter(()), lambda: next(pieces, "")))) == 5
 
 
+def test_rows_of_an_api_answer_may_stand_on_lines_of_their_own() -> None:
+    row = '{"id": "o", "traceId": "t", "type": "SPAN", "startTime": "2026-03-02T09:15:00Z"}'
+    for text in (f'{{"data": [\n{row},\n{row}\n]}}', f'{{"data": [\n{row},\n{row}, {{"cut'):
+        assert detect(text, "o.json") == detect(text, "") == Reading("json", FORMATS["langfuse"])
+
+
 def test_csv_rows_keep_their_line_and_broken_ones_are_told() -> None:
     lines = ["\n", "a,b\n", '1,"x\n', 'y"\n', "1,2,3\n", "\n", "2,\n"]
     found = list(values_of(Reading("csv", FORMATS["litellm"]), iter(lines), lambda: ""))

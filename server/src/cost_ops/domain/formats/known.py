@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ _LISTS = tuple(dict.fromkeys(name for known in FORMATS.values() for name in know
 MAX_LOOKED_AT = 50
 MAX_FIELD_CHARACTERS = 64_000_000
 _EVENTS = ("data:", "event:", ":")
+_ROWS_FIRST = re.compile(rf'\s*\{{\s*"({"|".join(_LISTS)})"\s*:\s*\[')
+"""An answer of an API, whose rows may well begin on lines of their own."""
 
 
 class Reading(NamedTuple):
@@ -34,7 +37,7 @@ def detect(start: str, name: str, form: str = "auto") -> Reading:
     """How to read a file that begins with `start`; `form` is a syntax, a format's name, or `auto`."""
     if form in ("json", "jsonl", "csv"):
         return Reading(form)
-    syntax = "events" if start.lstrip("\ufeff \r\n").startswith(_EVENTS) else detect_format(start, name)
+    syntax = _syntax(start, name)
     if form != "auto":
         return Reading(syntax, FORMATS[form])
     if syntax == "events":
@@ -44,6 +47,12 @@ def detect(start: str, name: str, form: str = "auto") -> Reading:
     if found is None and syntax == "jsonl" and not values:
         found = next((f for f in FORMATS.values() if f.marks and all(mark in start for mark in f.marks)), None)
     return Reading(syntax, found)
+
+
+def _syntax(start: str, name: str) -> str:
+    if start.lstrip().startswith(_EVENTS):
+        return "events"
+    return "json" if _ROWS_FIRST.match(start) else detect_format(start, name)
 
 
 def values_of(reading: Reading, lines: Iterable[str], read: Callable[[], str]) -> Iterator[Item]:
@@ -81,7 +90,7 @@ def _items_of(start: str) -> Iterator[Any]:
         try:
             value = DECODER.decode(text.strip())
         except (ValueError, RecursionError):
-            if not text[1:position].strip().startswith(tuple(f'"{name}"' for name in _LISTS)):
+            if not _ROWS_FIRST.match(text):
                 return
         else:
             # A response may have a list called `data` of its own, but then says at once what it is.
