@@ -153,6 +153,27 @@ def test_numbers_that_contradict_each_other_are_kept_flagged_and_estimated(desk:
     assert {1000, 1400} <= {n for d in found.discrepancies for n in (d["stated"], d["counted"])}
 
 
+def test_a_tier_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: Desk) -> None:
+    desk.price("served-1", **RATES)
+    (answer,) = desk.record(desk.submission(response={**CHAT, "id": "chatcmpl-of-a-tier", "service_tier": "flex"}))
+    assert (format_e10(answer.cost_e10), answer.status) == ("0.0214", "estimated")
+    found = explain.explain(desk.ctx, desk.org, answer.usage_id)
+    assert found.reason == "the price says nothing of flex, so its ordinary rates were taken"
+    rates = [
+        {"meter": meter, "price": price, "per": 1000000, **when}
+        for meter, price, when in (
+            ("input", "10", {}),
+            ("output", "30", {}),
+            ("input", "5", {"when": {"service_tier": "flex"}}),
+            ("output", "15", {"when": {"service_tier": "flex"}}),
+        )
+    ]
+    desk.price("served-2", rates=rates)
+    known = {**CHAT, "id": "chatcmpl-of-a-known-tier", "model": "served-2", "service_tier": "flex"}
+    (answer,) = desk.record(desk.submission(response=known))
+    assert (format_e10(answer.cost_e10), answer.status) == ("0.0125", "computed")
+
+
 @pytest.mark.parametrize(
     ("fields", "name", "reason"),
     [

@@ -123,6 +123,8 @@ class CompiledPrice:
     unconditional: bool
     whole: dict[str, int]
     multipliers: tuple[Multiplier, ...] = ()
+    stated: frozenset[str] = frozenset()
+    """The service tiers and kinds of processing that its rates or multipliers tell apart."""
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -145,7 +147,22 @@ def compile_price(price: Price) -> CompiledPrice:
         not conditions,
         {m: r.numerator for m, r in (plain or {}).items() if r.denominator == 1 and not (r.included or r.minimum)},
         price.multipliers,
+        frozenset(word for when in conditions for word in (when.service_tier, when.processing) if word is not None),
     )
+
+
+def is_sure(compiled: CompiledPrice, usage: Priceable) -> bool:
+    """Whether the price is the call's own: not one for any model, and it knows the tier that served.
+
+    A price that says nothing of a tier charges its ordinary rates, which is an assumption.
+    """
+    return not compiled.is_default and not untold(compiled, usage)
+
+
+def untold(compiled: CompiledPrice, usage: Priceable) -> list[str]:
+    """The tier and the processing of a call, where the price says nothing of them."""
+    words = [word for word in (usage.service_tier, usage.processing) if word is not None]
+    return [word for word in words if word not in compiled.stated]
 
 
 def _plain(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.charging import CompiledPrice, context_tokens
+from cost_ops.domain.charging import CompiledPrice, context_tokens, untold
 from cost_ops.domain.costing import NOT_COSTED, Costed, StoredUsage, cost_of, cost_of_steps, costed_by, steps_of
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.extraction import Traced
@@ -168,6 +168,9 @@ def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
         return "the provider's own amount" + (", within bounds of ours" if price else "; we know no price")
     if record.status == "estimated" and record.estimated:
         return "some of the usage had to be assumed"
+    words = untold(again.price, StoredUsage.of(record)) if again.price is not None else []
+    if record.status == "estimated" and words:
+        return f"the price says nothing of {' and '.join(words)}, so its ordinary rates were taken"
     if record.status == "estimated":
         sent = price is not None and price.layer == "default"
         return "priced by the default price that came with the record" if sent else "priced by a default price"

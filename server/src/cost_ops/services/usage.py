@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.charging import NOT_STORED, Line, Stored, charge, compile_price, total_e10
+from cost_ops.domain.charging import NOT_STORED, Line, Stored, charge, compile_price, is_sure, total_e10
 from cost_ops.domain.costing import cost_of, cost_of_steps, steps_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
@@ -84,8 +84,8 @@ def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemise
         if cost > MAX_AMOUNT_PER_RECORD_E10:
             message = "the record would cost more than ten million; check its counts and the price"
             raise invalid("input_tokens", "amount_too_large", message)
-        unsure = submission.estimated or found.is_default
-        status = CostStatus.ESTIMATED if unsure else CostStatus.COMPUTED
+        sure = not submission.estimated and is_sure(found, submission)
+        status = CostStatus.COMPUTED if sure else CostStatus.ESTIMATED
         priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, step_prices)
     return priced if submission.reported_cost_e10 is None else _with_reported(priced)
 
