@@ -13,15 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_ops import __version__
+from cost_ops.api.cloud_events import Events
 from cost_ops.api.endpoints import endpoint, error_response
 from cost_ops.api.errors import InternalError, MethodNotAllowed
-from cost_ops.api.gateway import Gateway
+from cost_ops.api.gateway import Gateway, HotRoute
 from cost_ops.api.ingest import Ingest
 from cost_ops.api.openapi import document
 from cost_ops.api.operations import Operation
+from cost_ops.api.otlp import Traces
 from cost_ops.api.process import assemble
 from cost_ops.api.routes import OPERATIONS
 from cost_ops.api.routes.ingest import BATCH_PATH, ONE_PATH
+from cost_ops.api.routes.telemetry import EVENTS_PATH, TRACES_PATH, TRACES_PATH_BELOW
 from cost_ops.bootstrap import Application
 from cost_ops.domain.errors import CostOpsError, NotFound
 from cost_ops.logs import logger
@@ -66,7 +69,15 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
         methods = [method for operation in operations for method in operation.methods]
         app.add_route(path, endpoint(operations, process), methods=methods)
     app.add_exception_handler(HTTPException, _framework_error)
-    return Gateway(app, {ONE_PATH: ingest.one, BATCH_PATH: ingest.batch}, process.metrics)
+    traces = Traces(process, ingest)
+    hot: dict[str, HotRoute] = {
+        ONE_PATH: ingest.one,
+        BATCH_PATH: ingest.batch,
+        TRACES_PATH: traces.export,
+        TRACES_PATH_BELOW: traces.export,
+        EVENTS_PATH: Events(process, ingest).take,
+    }
+    return Gateway(app, hot, process.metrics)
 
 
 def _by_path() -> dict[str, list[Operation]]:

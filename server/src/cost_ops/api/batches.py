@@ -64,7 +64,7 @@ class Sent:
         for index, record in enumerate(self._records):
             submission: UsageSubmission | None = None
             try:
-                submission = read_item(record, self._intake_of(index))
+                submission = self.read(record, index)
                 authorize(self._ctx.principal, "usage:write", submission.organization_id)
                 found.append(usage.price(self._ctx, book, submission, itemised=False))
             except InvalidInput as error:
@@ -77,7 +77,12 @@ class Sent:
                 found.append(error)
         return found
 
-    def _intake_of(self, index: int) -> Intake:
+    def read(self, record: Any, index: int) -> UsageSubmission:
+        """The submission of one of `records`. Raises InvalidInput."""
+        return read_item(record, self.intake_of(index))
+
+    def intake_of(self, index: int) -> Intake:
+        """What is known of a record beside its fields: a key of the whole request becomes one of its own."""
         key = self._intake.header_key
         return self._intake if key is None else replace(self._intake, header_key=f"{key}#{index}")
 

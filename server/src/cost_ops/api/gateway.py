@@ -20,17 +20,20 @@ from cost_ops.logs import logger
 Scope = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-HotRoute = Callable[[Headers, bytes, Receive], Awaitable[Answered]]
-
 _HotAnswer = tuple[int, bytes, Sequence[tuple[bytes, bytes]]]
+HotRoute = Callable[[Headers, bytes, Receive], Awaitable[Answered | _HotAnswer]]
 
 API_VERSION = b"v1"
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}\Z")
+_JSON = (b"content-type", b"application/json")
 _log = logger("cost_ops.api")
 
 
 class Gateway:
-    """Wraps the application of all other routes. `hot` maps a path to the handler of its POST."""
+    """Wraps the application of all other routes. `hot` maps a path to the handler of its POST.
+
+    An answer is JSON unless its first header says otherwise.
+    """
 
     def __init__(self, inner: AsgiApp, hot: dict[str, HotRoute], metrics: Metrics) -> None:
         """Ids that are made here are unique to this process and cheap: a random start, then a count."""
@@ -67,7 +70,8 @@ class Gateway:
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], "POST")
-            return *await route(headers, scope["query_string"], receive), ()
+            answered = await route(headers, scope["query_string"], receive)
+            return answered if len(answered) == 3 else (*answered, ())
         except CostOpsError as error:
             return status_of(error), envelope(error, request_id.decode()), headers_of(error)
         except ClientGone:
@@ -79,12 +83,13 @@ class Gateway:
     async def _send(self, path: str, answered: _HotAnswer, send: Send, request_id: bytes) -> None:
         status, body, more = answered
         self._metrics.request(path, status)
+        if not (more and more[0][0] == b"content-type"):
+            more = (_JSON, *more)
         await send(
             {
                 "type": "http.response.start",
                 "status": status,
                 "headers": [
-                    (b"content-type", b"application/json"),
                     (b"content-length", b"%d" % len(body)),
                     (b"x-api-version", API_VERSION),
                     (b"x-request-id", request_id),

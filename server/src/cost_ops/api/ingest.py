@@ -13,6 +13,7 @@ from cost_ops.api.batches import Sent
 from cost_ops.api.bodies import Receive, read_body
 from cost_ops.api.decoding import read_batch, read_record
 from cost_ops.api.ingest_answers import usage_answer
+from cost_ops.api.money import MoneyWriter
 from cost_ops.api.parameters import Given, read_parameters
 from cost_ops.api.parameters_known import ATOMIC, MONEY
 from cost_ops.api.process import Process
@@ -73,9 +74,25 @@ class Ingest:
     async def one(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage: one record."""
         principal = await self.principal(headers)
-        given = read_parameters(_pairs(query), (MONEY,)) if query else _PLAIN
+        given = read_parameters(query_pairs(query), (MONEY,)) if query else _PLAIN
         intake = self.intake(principal, _header_key(headers))
         submission = read_record(await read_body(headers, receive, self._limit), intake)
+        return await self.record(principal, submission, given.money)
+
+    async def batch(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
+        """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
+        principal = await self.principal(headers)
+        given = read_parameters(query_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
+        header_key = _header_key(headers)
+        body = await read_body(headers, receive, self._limit)
+        records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)
+        intake = self.intake(principal, header_key)
+        sent = Sent(records, self.context(principal), intake, given, self._metrics)
+        answered: Answered = await self._committer.submit(sent)
+        return answered
+
+    async def record(self, principal: Principal, submission: UsageSubmission, money: MoneyWriter) -> Answered:
+        """One record, priced, committed and answered."""
         try:
             authorize(principal, "usage:write", submission.organization_id)
             priced = await self._priced(principal, submission)
@@ -87,19 +104,7 @@ class Ingest:
             self._metrics.refused.inc()
             raise outcome
         (self._metrics.replayed if outcome.replayed else self._metrics.recorded).inc()
-        return 200 if outcome.replayed else 201, usage_answer(outcome, given.money)
-
-    async def batch(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
-        """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
-        principal = await self.principal(headers)
-        given = read_parameters(_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
-        header_key = _header_key(headers)
-        body = await read_body(headers, receive, self._limit)
-        records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)
-        intake = self.intake(principal, header_key)
-        sent = Sent(records, self.context(principal), intake, given, self._metrics)
-        answered: Answered = await self._committer.submit(sent)
-        return answered
+        return 200 if outcome.replayed else 201, usage_answer(outcome, money)
 
     async def principal(self, headers: Headers) -> Principal:
         """Who sends usage. Raises Unauthorized, and Forbidden without the permission."""
@@ -142,7 +147,8 @@ class Ingest:
             return usage.price(ctx, await asyncio.to_thread(self._application.books.refresh), submission)
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def query_pairs(query: bytes) -> list[tuple[str, str]]:
+    """The parameters of a query string."""
     return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
 
 

@@ -73,7 +73,7 @@ def document() -> dict[str, Any]:
 def _structs() -> list[Any]:
     found: dict[Any, None] = {ErrorEnvelope: None, **dict.fromkeys(NAMED)}
     for operation in OPERATIONS:
-        found |= dict.fromkeys(answer for answer in operation.answers.values() if answer is not None)
+        found |= dict.fromkeys(answer for answer in operation.answers.values() if isinstance(answer, type))
         if operation.body is not None and isinstance(operation.body.schema, type):
             found[operation.body.schema] = None
     return list(found)
@@ -103,7 +103,8 @@ def _operation(operation: Operation, method: str) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": _schema(operation.body.schema)}
         if operation.body.examples:
             content["examples"] = {name: {"value": value} for name, value in operation.body.examples.items()}
-        out["requestBody"] = {"required": True, "content": {"application/json": content}}
+        media = {"application/json": content, **operation.body.other_media}
+        out["requestBody"] = {"required": True, "content": media}
     return out
 
 

@@ -68,10 +68,14 @@ Handler = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class BodyOf:
-    """The body of a request in the OpenAPI document: a schema by struct or in full, and examples."""
+    """The body of a request in the OpenAPI document: a schema by struct or in full, and examples.
+
+    `other_media` are what the body may be beside JSON, each with its part of the document.
+    """
 
     schema: Any
     examples: Mapping[str, Any] = field(default_factory=dict)
+    other_media: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
