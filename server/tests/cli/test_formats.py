@@ -11,6 +11,9 @@ import pytest
 from cost_ops.cli.usage import FORMATS as CHOICES
 from cost_ops.domain.formats.known import FORMATS
 from tests.cli.conftest import Shell
+from tests.cli.test_remote import remote, server
+
+__all__ = ["remote", "server"]
 
 FILES = Path(__file__).parents[3] / "contracts" / "fixtures" / "files"
 
@@ -255,3 +258,30 @@ def test_a_provider_named_by_the_user_is_taken_where_the_log_names_none(priced: 
 
 def test_every_format_can_be_named() -> None:
     assert set(FORMATS) == set(CHOICES) - {"auto", "json", "jsonl", "csv"}
+
+
+def test_through_a_server_the_same_is_recorded(remote: Shell) -> None:
+    for provider, model in RATES:
+        remote("pricing", "add", "--provider", provider, "--model", model, "--input-price", "1", "--output-price", "1")
+    for name, options, form, recorded, _, _ in WORKED:
+        known = {"litellm/spend-logs.csv": 4, "langfuse/observations.jsonl": 2, "langfuse/export.csv": 2}.get(name, 0)
+        foreseen = remote.json("ingest", "--file", fixture(name), *options, "--dry-run")
+        assert (foreseen["format"], foreseen["rejected"]) == (form, 0)
+        sent = remote.json("ingest", "--file", fixture(name), *options)
+        assert sent["rejected"] == 0
+        assert sent["recorded"] == (recorded - known if name != "responses/anthropic-stream.sse" else 0)
+        assert remote.json("ingest", "--file", fixture(name), *options)["recorded"] == 0
+
+
+def test_large_responses_are_sent_in_batches_that_a_server_takes(remote: Shell) -> None:
+    parts = [{"type": "output_text", "text": "x" * 250} for _ in range(240)]
+    answer = {
+        "object": "response",
+        "model": "gpt-4o",
+        "output": parts,
+        "usage": {"input_tokens": 5, "output_tokens": 5},
+    }
+    lines = "".join(json.dumps({**answer, "id": f"resp_large{n:06d}"}) + "\n" for n in range(190))
+    assert len(lines) > 12_000_000
+    path = remote.write("large.jsonl", lines)
+    assert remote.json("ingest", "--file", path, "--provider", "openai")["recorded"] == 190

@@ -22,7 +22,7 @@ from cost_ops.domain.records_file import Found, read_csv, read_json, read_json_l
 
 CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
-_SNIFF = 1 << 16
+_SNIFF = 1 << 20
 
 
 class UsageFile:

@@ -71,7 +71,7 @@ def test_side_conversations_count_and_are_tagged() -> None:
 def test_a_line_that_another_file_told_is_skipped() -> None:
     told = Told()
     assert outputs(line(), told=told) == [100]
-    assert skipped("claude-code", line(), told=told) == ["told before in another file"]
+    assert skipped("claude-code", line(), told=told) == ["told before"]
 
 
 def test_answers_without_a_response_id_are_known_by_their_request_or_line() -> None:

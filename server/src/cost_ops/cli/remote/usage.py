@@ -11,12 +11,15 @@ from cost_ops.cli.remote.client import Client
 from cost_ops.cli.remote.costs import filter_parameters, range_parameters
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import InvalidInput
+from cost_ops.domain.exact_json import json_text
 from cost_ops.domain.periods import TimeRange, to_us
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
 from cost_ops.interfaces.clock import system_clock
 
 BATCH = 1000
+MAX_BATCH_CHARACTERS = 3_000_000
+"""Of JSON, so that a batch of whole responses stays below the 10 MB that a server takes by default."""
 
 
 class RemoteUsage:
@@ -44,8 +47,7 @@ class RemoteUsage:
             now_us = to_us(system_clock())
             return [_checked(record, now_us) for record in records]
         taken: list[Taken] = []
-        for start in range(0, len(records), BATCH):
-            batch = records[start : start + BATCH]
+        for batch in _batches(records):
             answer = self._client.send("POST", "/usage/batch", body={"records": batch})["data"]["results"]
             taken.extend(_taken(result) for result in answer)
         return taken
@@ -63,6 +65,20 @@ class RemoteUsage:
         answer = self._client.get(f"/usage/{usage_id}/explain", {"organization_id": organization_id})
         found: Document = answer["data"]
         return found | {"usage": with_flat_cost(found["usage"])}
+
+
+def _batches(records: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    batch: list[Mapping[str, Any]] = []
+    size = 0
+    for record in records:
+        length = len(json_text(record))
+        if batch and (len(batch) == BATCH or size + length > MAX_BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += length
+    if batch:
+        yield batch
 
 
 def with_flat_cost(record: Document) -> Document:

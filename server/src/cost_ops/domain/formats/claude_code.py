@@ -20,11 +20,14 @@ from cost_ops.domain.payloads import MIN_RESPONSE_ID
 from cost_ops.domain.records_file import Found, Item
 
 SYNTHETIC = "<synthetic>"
-MAX_OPEN = 10_000
+MAX_OPEN = 1_000
 """Answers whose last line may still come; lines of one answer stand close together."""
 
 _HOSTS = {"msg_bdrk_": "aws", "msg_vrtx_": "google"}
 """What the ids of Claude's answers begin with where another cloud than Anthropic's served them."""
+
+_OF_LINE = ("sessionId", "uuid", "requestId", "timestamp", "cwd", "version", "isSidechain", "costUSD")
+_OF_MESSAGE = ("id", "model", "usage", "stop_reason")
 
 _NO_KEY = "line "
 """Begins the key of an answer without an id: every line is an answer of its own."""
@@ -54,7 +57,7 @@ def convert(items: Iterable[Item], told: Told) -> Iterator[Found]:
             continue
         key = _key(entry, item.place)
         if key in told.seen:
-            yield Found(item.place, {}, skipped="told before in another file")
+            yield Found(item.place, {}, skipped="told before")
         elif key in open_answers:
             _take(open_answers[key], item.place, entry)
         else:
@@ -72,10 +75,15 @@ def recognises(values: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _entry(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The line, or the one that a progress line repeats, where it is a model's answer with usage."""
+    """What counts of a line, or of the one that a progress line repeats, where it is a model's answer with usage."""
     inner = nested(line, "data", "message")
     entry = {**line, **inner} if isinstance(inner, Mapping) and "message" in inner else line
-    return entry if isinstance(nested(entry, "message", "usage"), Mapping) else None
+    message = entry.get("message")
+    if not isinstance(message, Mapping) or not isinstance(message.get("usage"), Mapping):
+        return None
+    # Without what was said, so that many answers can be open at a time.
+    kept = {name: entry[name] for name in _OF_LINE if name in entry}
+    return kept | {"message": {name: message[name] for name in _OF_MESSAGE if name in message}}
 
 
 def _key(entry: Mapping[str, Any], place: int) -> str:
