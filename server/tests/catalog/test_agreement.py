@@ -16,7 +16,8 @@ from genai_prices import Usage
 from genai_prices.types import ModelInfo, Provider, TieredPrices
 
 from cost_ops.catalog import PROVIDER_NAMES
-from cost_ops.domain.charging import CompiledPrice, Stored, charge, compile_price
+from cost_ops.domain.charging import charge
+from cost_ops.domain.compiled import CompiledPrice, Stored, compile_price
 from cost_ops.domain.meters import FALLBACK_CHAINS, INPUT_METERS, METERS, OUTPUT_METERS
 from cost_ops.domain.money import decimal_from_e10
 from cost_ops.domain.periods import MICROSECOND, to_us

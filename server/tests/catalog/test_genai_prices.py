@@ -26,7 +26,8 @@ from genai_prices.types import (
 
 from cost_ops.catalog.genai_prices import read_bundled, read_providers
 from cost_ops.catalog.genai_units import METER_OF_PRICE_KEY, SAME_METER_AS, UNHELD_PRICE_KEYS
-from cost_ops.domain.charging import Stored, charge, compile_price
+from cost_ops.domain.charging import charge
+from cost_ops.domain.compiled import Stored, compile_price
 from cost_ops.domain.meters import METERS
 from cost_ops.domain.money import E10
 from cost_ops.domain.periods import to_us

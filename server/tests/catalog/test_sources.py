@@ -14,7 +14,8 @@ from cost_ops.catalog import load_catalogue
 from cost_ops.catalog.price_list import read_price_list
 from cost_ops.catalog.retired import read_retired
 from cost_ops.catalog.sync import price_to_json
-from cost_ops.domain.charging import Stored, charge
+from cost_ops.domain.charging import charge
+from cost_ops.domain.compiled import Stored
 from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.money import format_e10
 from cost_ops.domain.periods import to_us

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_ops.domain.charging import charge, charge_by_conditions, compile_price, total_e10
+from cost_ops.domain.charging import charge, charge_by_conditions, total_e10
+from cost_ops.domain.compiled import compile_price
 from cost_ops.domain.meters import METERS, TOKEN_METERS
 from cost_ops.domain.money import e10_from_decimal, format_e10
 from cost_ops.domain.pricebook import PriceBook

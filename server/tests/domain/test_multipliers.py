@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_ops.domain.charging import charge, charge_by_conditions, compile_price, total_e10
+from cost_ops.domain.charging import charge, charge_by_conditions, total_e10
+from cost_ops.domain.compiled import compile_price
 from cost_ops.domain.money import e10_from_fraction
 from cost_ops.domain.multipliers import multipliers_from_json
 from cost_ops.domain.prices import Price, terms_from_json

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from cost_ops.domain.charging import CompiledPrice, CompiledRate, compile_price
+from cost_ops.domain.compiled import CompiledPrice, CompiledRate, compile_price
 from cost_ops.domain.conditions import ALWAYS, Conditions
 from cost_ops.domain.meters import FALLBACK_CHAINS
 from cost_ops.domain.prices import Price

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cost_ops.domain.charging import CompiledPrice, Line, Priceable, Stored, charge
+from cost_ops.domain.charging import Line, charge
+from cost_ops.domain.compiled import CompiledPrice, Priceable, Stored
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.usage import Quantities, Step, UsageRecord
 

@@ -12,11 +12,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
-from cost_ops.domain.charging import CompiledPrice, compile_price
+from cost_ops.domain.compiled import CompiledPrice, compile_price
 from cost_ops.domain.contracts import Contract, price_under, stretches
-from cost_ops.domain.periods import to_us
+from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.prices import LAYER_ORDER, WILDCARD, Layer, Price
 
 _BEGINNING = -(2**62)
@@ -54,6 +55,14 @@ class Segment(NamedTuple):
     end_us: int
     price: CompiledPrice
     found_by: str
+
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """From when to when; None is the beginning of time, or no end."""
+        return (
+            from_us(self.start_us) if self.start_us > _BEGINNING else None,
+            from_us(self.end_us) if self.end_us < _END else None,
+        )
 
 
 class Timeline:
@@ -164,6 +173,10 @@ class PriceBook:
     def explain(self, organization_id: str, provider: str, model_id: str, timestamp_us: int) -> Segment | None:
         """As `find`, with the stretch of time and the way the model was found."""
         return self._resolve(organization_id, provider, model_id).at(timestamp_us)
+
+    def history(self, organization_id: str, provider: str, model_id: str) -> list[Segment]:
+        """All stretches of time in which the model has a price, oldest first."""
+        return self._resolve(organization_id, provider, model_id).segments
 
     def knows(self, organization_id: str, provider: str, model_id: str) -> bool:
         """Whether the model has a price at any time."""

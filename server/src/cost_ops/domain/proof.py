@@ -10,7 +10,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from cost_ops.domain.charging import CompiledRate, Line
+from cost_ops.domain.charging import Line
+from cost_ops.domain.compiled import CompiledRate
 from cost_ops.domain.conditions import Conditions
 from cost_ops.domain.money import format_decimal
 from cost_ops.domain.usage import Quantity

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.charging import CompiledPrice, context_tokens, untold
+from cost_ops.domain.charging import untold
+from cost_ops.domain.compiled import CompiledPrice, context_tokens
 from cost_ops.domain.costing import NOT_COSTED, Costed, StoredUsage, cost_of, cost_of_steps, costed_by, steps_of
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.extraction import Traced

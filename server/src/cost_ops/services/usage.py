@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.charging import NOT_STORED, Line, Stored, charge, compile_price, is_sure, total_e10
+from cost_ops.domain.charging import Line, charge, is_sure, total_e10
+from cost_ops.domain.compiled import NOT_STORED, Stored, compile_price
 from cost_ops.domain.costing import cost_of, cost_of_steps, steps_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id

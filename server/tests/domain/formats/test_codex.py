@@ -86,7 +86,12 @@ def test_the_model_is_that_of_the_turn() -> None:
 
 def test_a_call_whose_model_nobody_names_is_refused_not_guessed() -> None:
     (found,) = converted("codex", [meta(), event(5, usage(10))])
-    assert [p.message for p in found.problems] == ["the model is not named"]
+    assert [p.message for p in found.problems] == ["the model is not named: name it with --model"]
+
+
+def test_a_model_named_by_the_user_is_for_calls_that_name_none() -> None:
+    lines = [meta(), event(5, usage(10)), context(), event(9, usage(30))]
+    assert [f["model_id"] for f in fields("codex", *lines, told=Told(model="gpt-5"))] == ["gpt-5", "gpt-5.1-codex"]
 
 
 def test_the_history_of_a_fork_counts_where_it_happened() -> None:

@@ -9,7 +9,8 @@ from cost_ops.cli.backend import Document, Taken
 from cost_ops.cli.direct.costs import canonical
 from cost_ops.cli.documents import amount, usage_document
 from cost_ops.cli.proofs import explanation_document
-from cost_ops.domain.charging import charge, compile_price
+from cost_ops.domain.charging import charge
+from cost_ops.domain.compiled import compile_price
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import CostOpsError, InvalidInput
 from cost_ops.domain.periods import TimeRange, to_us
