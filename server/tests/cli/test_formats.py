@@ -242,6 +242,25 @@ def test_raw_responses_need_a_provider(shell: Shell) -> None:
     assert "name it with --provider" in refused.stderr
 
 
+def test_a_response_that_names_no_model_needs_one(shell: Shell) -> None:
+    converse = {
+        "output": {},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1000, "outputTokens": 0, "totalTokens": 1000},
+    }
+    path = shell.write("converse.jsonl", json.dumps(converse) + "\n")
+    assert "model_id is required" in shell("ingest", "--file", path, "--provider", "bedrock", code=1).stderr
+    shell("pricing", "add", "--provider", "aws", "--model", "nova", "--input-price", "2", "--output-price", "8")
+    found = shell.json("ingest", "--file", path, "--provider", "bedrock", "--model", "nova")
+    assert found["costs"] == [{"currency": "USD", "cost": "0.002"}]
+
+
+def test_columns_need_no_model_where_it_is_named_beside_them(shell: Shell) -> None:
+    path = shell.write("u.csv", "input_tokens,output_tokens\n10,5\n")
+    assert "no column model_id" in shell("ingest", "--file", path, "--provider", "openai", code=2).stderr
+    assert shell.json("ingest", "--file", path, "--provider", "openai", "--model", "gpt-4")["recorded"] == 1
+
+
 def test_what_was_recognised_is_said_and_can_be_overruled(priced: Shell) -> None:
     result = priced("ingest", "--file", fixture("langfuse/observations.json"))
     assert "Read as Langfuse observations (--format langfuse)." in result.stderr

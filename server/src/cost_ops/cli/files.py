@@ -82,7 +82,9 @@ class UsageFile:
                 elif reading.syntax == "jsonl":
                     yield from read_json_lines(text)
                 else:
-                    yield from read_csv(text, provider_given=told.provider is not None)
+                    yield from read_csv(
+                        text, provider_given=told.provider is not None, model_given=told.model is not None
+                    )
             finally:
                 text.detach()
 

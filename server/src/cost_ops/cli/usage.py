@@ -16,6 +16,7 @@ from cost_ops.cli.tally import Place, Tally, error_writer
 
 if TYPE_CHECKING:
     from cost_ops.cli.files import UsageFile, UsageSource
+    from cost_ops.domain.formats.reading import Told
     from cost_ops.domain.records_file import Found
 
 BATCH_SIZE = 1000
@@ -42,6 +43,7 @@ FORMATS = ("auto", "json", "jsonl", "csv", "responses", "openai-batch", "litellm
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="auto", help="auto looks inside")
 @click.option("--provider", metavar="NAME", help="provider of records that name none")
+@click.option("--model", metavar="NAME", help="model of records that name none, such as raw responses of Bedrock")
 @click.option("--dry-run", is_flag=True, help="check and price, and write nothing")
 @click.option("--errors", "errors_path", metavar="FILE", help="write every refused record here, as JSON lines")
 @click.option(
@@ -55,6 +57,7 @@ def ingest(
     path: str,
     form: str,
     provider: str | None,
+    model: str | None,
     dry_run: bool,
     errors_path: str | None,
     batch_size: int,
@@ -66,13 +69,14 @@ def ingest(
     """
     from cost_ops.cli.files import UsageSource
     from cost_ops.cli.progress import Progress
+    from cost_ops.domain.formats.reading import Told
 
     with ExitStack() as stack:
         source = UsageSource(path)
         errors_file = stack.enter_context(open(errors_path, "w", encoding="utf-8")) if errors_path else None
         tally = Tally(error_writer(errors_file))
         organization = session.backend.usage.default_organization(session.organization)
-        reader = _Reader(source, form, organization, provider)
+        reader = _Reader(source, form, organization, Told(provider, model))
         batches = _batches(reader.records(tally), batch_size)
         first = next(batches, [])
         label = f"Reading {source.name}"
@@ -102,12 +106,10 @@ class _Placed(NamedTuple):
 class _Reader:
     """The records of everything that `--file` names."""
 
-    def __init__(self, source: UsageSource, form: str, organization_id: str | None, provider: str | None) -> None:
-        from cost_ops.domain.formats.reading import Told
-
+    def __init__(self, source: UsageSource, form: str, organization_id: str | None, told: Told) -> None:
         self.source, self.form = source, form
-        self._organization_id, self._provider = organization_id, provider
-        self._told = Told(provider)
+        self._told = told
+        self._outside = {"organization_id": organization_id, "provider": told.provider, "model_id": told.model}
         self.titles: dict[str, str] = {}
         """The formats that were found, by name."""
 
@@ -135,10 +137,9 @@ class _Reader:
         place = Place(file.name, file.unit, found.place, in_folder=self.source.is_folder)
         if found.problems:
             return _Placed(place, fields, [problem.message for problem in found.problems])
-        if fields.get("organization_id") is None and self._organization_id is not None:
-            fields["organization_id"] = self._organization_id
-        if fields.get("provider") is None and self._provider is not None:
-            fields["provider"] = self._provider
+        for name, value in self._outside.items():
+            if fields.get(name) is None and value is not None:
+                fields[name] = value
         if not fields.get("idempotency_key") and not fields.get("request_id"):
             fields["idempotency_key"] = f"file:{file.digest}:{found.place}"
         return _Placed(place, fields, () if fields.get("organization_id") is not None else [NO_ORGANIZATION])

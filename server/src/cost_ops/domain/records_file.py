@@ -199,7 +199,7 @@ def _json_fault(error: Exception) -> str:
     return error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
 
 
-def read_csv(lines: Iterable[str], *, provider_given: bool = False) -> Iterator[Found]:
+def read_csv(lines: Iterable[str], *, provider_given: bool = False, model_given: bool = False) -> Iterator[Found]:
     """CSV with a header line of field names; `tag.KEY` columns become tags, an empty cell is an absent field.
 
     Raises InvalidInput that names every column that is not a field, before any record.
@@ -213,7 +213,7 @@ def read_csv(lines: Iterable[str], *, provider_given: bool = False) -> Iterator[
     if header is None:
         return
     names = [name.strip() for name in header]
-    if problems := _header_problems(names, provider_given):
+    if problems := _header_problems(names, provider_given=provider_given, model_given=model_given):
         raise InvalidInput(problems)
     while True:
         try:
@@ -232,7 +232,7 @@ def _broken_csv(place: int, error: csv.Error) -> Found:
     return Found(place, {}, [Problem("", "invalid_csv", message)])
 
 
-def _header_problems(names: Sequence[str], provider_given: bool) -> list[Problem]:
+def _header_problems(names: Sequence[str], *, provider_given: bool, model_given: bool) -> list[Problem]:
     known = (*FIELD_NAMES, "model", "id")
     problems = []
     for index, name in enumerate(names):
@@ -242,7 +242,8 @@ def _header_problems(names: Sequence[str], provider_given: bool) -> list[Problem
             near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else "; a tag's column is called tag.KEY"
             problems.append(Problem(name[:80], "unknown_column", f"column {name[:80]!r} is no field of usage{hint}"))
-    required = [("model_id", "model")] if provider_given else [("provider",), ("model_id", "model")]
+    required: list[tuple[str, ...]] = [] if provider_given else [("provider",)]
+    required += [] if model_given else [("model_id", "model")]
     problems.extend(
         Problem(options[0], "missing_required_field", f"the header has no column {options[0]}")
         for options in required

@@ -115,7 +115,7 @@ def _record(key: str, answer: _Answer, told: Told) -> Found:
     if not any(is_count(count) and count for count in map(whole, usage.values())) and not _strange(usage):
         return Found(answer.place, {}, skipped="without usage")
     response_id = text(message.get("id"))
-    host = served(model or "")
+    host = served(model or told.model or "")
     folder = text(entry.get("cwd"))
     fields = {
         "provider": _host(response_id) or host.provider or told.provider or maker(host.model_id),

@@ -157,7 +157,7 @@ def _record(
     if key in told.seen:
         return Found(place, {}, skipped="told before")
     told.seen.add(key)
-    host = served(session.model or "", session.provider)
+    host = served(session.model or told.model or "", session.provider)
     fields = {
         "provider": host.provider or told.provider or maker(host.model_id),
         "model_id": host.model_id or None,

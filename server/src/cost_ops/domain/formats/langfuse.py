@@ -93,7 +93,7 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
     usage = _usage(row)
     if not usage:
         return Found(place, {}, skipped="without usage")
-    host = served(text(_get(row, "providedModelName")) or text(row.get("model")) or "")
+    host = served(text(_get(row, "providedModelName")) or text(row.get("model")) or told.model or "")
     start = instant(_get(row, "startTime"))
     key = text(row.get("id"))
     note = usage.pop("note", None)

@@ -68,7 +68,7 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
     hit = flag(row.get("cache_hit"))
     if not hit and not any(is_count(count) and count for count in usage.values()):
         return _without_counts(place, row, metadata)
-    host = served(text(row.get("model")) or "", text(row.get("custom_llm_provider")))
+    host = served(text(row.get("model")) or told.model or "", text(row.get("custom_llm_provider")))
     start, end = instant(row.get("startTime")), instant(row.get("endTime"))
     key = text(row.get("request_id")) or text(row.get("id"))
     fields = {

@@ -37,7 +37,7 @@ def _record(place: int, line: Mapping[str, Any], told: Told) -> Found:
     key = text(line.get("id"))
     fields = {
         "provider": told.provider or DEFAULT_PROVIDER,
-        "model_id": text(nested(body, "model")),
+        "model_id": text(nested(body, "model")) or told.model,
         "response": slim(body),
         "processing": "batch",
         "timestamp": instant(nested(body, "created") or nested(body, "created_at")),

@@ -33,9 +33,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a format knows beside the file: the provider named by the user, and what earlier files held."""
+    """What a format knows beside the file: provider and model for records that name none, and what was read before."""
 
     provider: str | None = None
+    model: str | None = None
     seen: Seen = field(default_factory=Seen)
 
 
@@ -78,7 +79,9 @@ def usage_record(place: int, fields: Mapping[str, Any]) -> Found:
     """A usage record of the fields that say something; a problem where nobody says which model of whom was used."""
     model, provider = fields.get("model_id"), fields.get("provider")
     if model is None:
-        return Found(place, {}, [Problem("model_id", "missing_required_field", "the model is not named")])
+        return Found(
+            place, {}, [Problem("model_id", "missing_required_field", "the model is not named: name it with --model")]
+        )
     if provider is None:
         message = f"nothing tells who served {str(model)[:80]!r}: name the provider with --provider"
         return Found(place, {}, [Problem("provider", "missing_required_field", message)])

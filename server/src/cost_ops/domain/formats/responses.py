@@ -14,7 +14,16 @@ from cost_ops.domain.records_file import Found, Item, json_line_items
 
 _MODELS = (("model",), ("modelVersion",), ("message", "model"), ("response", "model"))
 _TIMES = (("created",), ("created_at",), ("createTime",), ("response", "created_at"))
-_MADE_BY_PROVIDERS = ("choices", "candidates", "usageMetadata", "stop_reason", "object", "stopReason", "done")
+_MADE_BY_PROVIDERS = (
+    "choices",
+    "candidates",
+    "usageMetadata",
+    "stop_reason",
+    "object",
+    "stopReason",
+    "done",
+    "finish_reason",
+)
 _OURS = ("model_id", "organization_id", "custom_id")
 
 
@@ -27,7 +36,7 @@ def convert(items: Iterable[Item], told: Told) -> Iterator[Found]:
     for response in responses(_sound(items, faults)):
         yield from faults
         faults.clear()
-        yield _record(response.place, response.payload, told.provider)
+        yield _record(response.place, response.payload, told.provider, told.model)
     yield from faults
 
 
@@ -59,11 +68,11 @@ def _sound(items: Iterable[Item], faults: list[Found]) -> Iterator[Item]:
             yield item
 
 
-def _record(place: int, payload: Any, provider: str) -> Found:
+def _record(place: int, payload: Any, provider: str, model: str | None) -> Found:
     events = payload if isinstance(payload, list) else [payload]
     fields = {
         "provider": provider,
-        "model_id": text(_first(events, _MODELS)),
+        "model_id": text(_first(events, _MODELS)) or model,
         "timestamp": instant(_first(events, _TIMES)),
         "response": slim(payload),
     }
