@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
@@ -20,13 +21,30 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Normalised:
+    """A number that a float computation left noise in: as it is `written` in the file, and as it is `taken`."""
+
+    model: str
+    key: str
+    written: Decimal
+    taken: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueData:
-    """A read catalogue, not stored yet. Prices are of layer CATALOG, timelines oldest first and without overlap."""
+    """A read catalogue, not stored yet. Prices are of layer CATALOG, timelines oldest first and without overlap.
+
+    `publisher` is who made the data: several files of one publisher are one voice. Of several opinions the one of the
+    lowest `rank` is published.
+    """
 
     prices: tuple[Price, ...]
     aliases: tuple[Alias, ...]
     source: str
     left_out: tuple[LeftOut, ...] = ()
+    publisher: str = "genai-prices"
+    rank: int = 1
+    normalised: tuple[Normalised, ...] = ()
 
     def left_out_counts(self) -> dict[str, int]:
         """How many models miss what, most frequent first: the catalogue report."""

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cost_ops.cli.errors import Refused
-from cost_ops.cli.output import Column, Output, Part, Table, count, money, tokens
+from cost_ops.cli.output import Column, Output, Part, Table, money
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.exact_json import parse_json
 from cost_ops.domain.money import format_decimal, parse_decimal
@@ -24,7 +24,6 @@ _PRICE_OPTIONS = {
     "cached_price": "cached_input_price_per_million",
     "cache_write_price": "cache_write_price_per_million",
 }
-MAX_SHOWN = 40
 
 
 def utc_instant(text: str | None, name: str) -> datetime | None:
@@ -84,7 +83,7 @@ def show_added(output: Output, found: Document) -> None:
     if found.get("ended"):
         output.notice(f"{found['ended']} ends where it begins.")
     if found.get("priced_records"):
-        output.notice(_priced_now(found["priced_records"]))
+        output.notice(priced_now(found["priced_records"]))
 
 
 def show_price(output: Output, found: Document) -> None:
@@ -95,6 +94,7 @@ def show_price(output: Output, found: Document) -> None:
         ("valid", validity(found)),
         ("belongs to", _layer(found)),
         ("source", found["source"]),
+        *_sureness(found),
     ]
     if found.get("found_by"):
         rows.append(("found by", found["found_by"]))
@@ -117,6 +117,25 @@ def _multipliers_table(multipliers: Sequence[Document]) -> Table:
 def meters_text(meters: str | Sequence[str]) -> str:
     """Meters as a word or as names."""
     return meters if isinstance(meters, str) else ", ".join(meters)
+
+
+def _sureness(price: Document) -> list[tuple[str, str]]:
+    """What several sources say of a price, and how sure its dates are, where anything is known of that."""
+    detail = price.get("detail") or {}
+    sources = [
+        f"{one['source']} {'agrees' if one['agrees'] else 'differs'}"
+        for one in detail.get("sources", ())
+        if one["source"] not in price["source"]
+    ]
+    confidence = price.get("confidence")
+    rows = [("confidence", "; ".join([confidence, *sources]))] if confidence else []
+    if detail.get("url"):
+        rows.append(("page", detail["url"]))
+    if detail.get("date_confidence"):
+        rows.append(("dates", detail["date_confidence"]))
+    if detail.get("review"):
+        rows.append(("decided in", detail["review"]))
+    return rows
 
 
 def validity(price: Document) -> str:
@@ -155,110 +174,36 @@ def condition_text(rate: Document) -> str:
 
 def show_prices(output: Output, found: Sequence[Document], total: int) -> None:
     """Prices, one line each; their conditional rates are told by `pricing get`."""
-    columns = (
-        Column("id"),
-        Column("provider"),
-        Column("model"),
-        money("input"),
-        money("output"),
-        Column("cur."),
-        Column("from"),
-        Column("layer"),
-    )
-    rows = [
-        (
-            p["id"],
-            p["provider"],
-            p["model_id"],
-            p.get("input_price_per_million"),
-            p.get("output_price_per_million"),
-            p["currency"],
-            (p["effective_date"] or "always")[:10],
-            p["layer"],
-        )
-        for p in found
-    ]
-    parts: list[Part] = [Table(columns, rows, "Prices per million tokens")] if rows else ["No prices found."]
+    currencies = {p["currency"] for p in found}
+    columns = [Column("id"), Column("provider"), Column("model"), money("input"), money("output")]
+    columns += [Column("cur.")] if len(currencies) > 1 else []
+    columns += [Column("from"), Column("layer"), Column("sure")]
+    rows = [_line(p, currency=len(currencies) > 1) for p in found]
+    title = "Prices per million tokens" + (f", {min(currencies)}" if len(currencies) == 1 else "")
+    parts: list[Part] = [Table(columns, rows, title)] if rows else ["No prices found."]
     if total > len(found):
         parts.append(f"{len(found):,} of {total:,} prices; --limit shows more.")
     output.show(list(found), *parts)
 
 
-def show_sync(output: Output, found: Document, *, dry_run: bool) -> None:
-    """What a sync added, ended and held back."""
-    added, held = found["added_rows"], found["held"]
-    verb = "would be added" if dry_run else "added"
-    parts: list[Part] = [
-        f"{len(added):,} prices {verb} ({len(found['added_models']):,} new models), {len(found['ended']):,} older ones "
-        f"ended, {found['unchanged']:,} models unchanged."
-    ]
-    if added:
-        parts.append(_sync_table(added[:MAX_SHOWN], "New prices per million tokens"))
-        if len(added) > MAX_SHOWN:
-            parts.append(f"… and {len(added) - MAX_SHOWN:,} more; --output json shows all.")
-    if held:
-        parts.append(_held_table(held[:MAX_SHOWN]))
-        parts.append(f"{len(held):,} changes of more than half are held back; --accept applies them.")
-    if found.get("contradictions"):
-        parts.append(
-            f"{len(found['contradictions']):,} rows disagree with stored history and were not applied; "
-            "--output json shows them."
-        )
-    if found.get("priced_records"):
-        parts.append(_priced_now(found["priced_records"]))
-    output.show(found, *parts, rows=added)
+_SURE = {"confirmed": "yes", "provisional": "no"}
 
 
-def _sync_table(rows: Sequence[Document], title: str) -> Table:
-    columns = (Column("provider"), Column("model"), money("input"), money("output"), Column("cur."), Column("from"))
-    return Table(columns, [_sync_row(row) for row in rows], title)
-
-
-def _sync_row(row: Document) -> tuple[Any, ...]:
-    prices = {
-        rate["meter"]: Decimal(str(rate["price"])) * 1_000_000 / rate["per"]
-        for rate in reversed(row["rates"])
-        if "price" in rate
-    }
-    start = (row["effective_date"] or "always")[:10]
-    return row["provider"], row["model_id"], prices.get("input"), prices.get("output"), row["currency"], start
-
-
-def _held_table(rows: Sequence[Document]) -> Table:
-    cells = [
-        (
-            row["provider"],
-            row["model_id"],
-            "; ".join(", ".join(f"{k} {v}" for k, v in c.items()) for c in row["changes"]),
-        )
-        for row in rows
-    ]
-    return Table((Column("provider"), Column("model"), Column("change")), cells, "Held back")
-
-
-def show_unpriced(output: Output, found: Sequence[Document]) -> None:
-    """Usage without a price."""
-    columns = (Column("organisation"), Column("provider"), Column("model"), count("requests"), tokens("tokens"))
-    rows = [
-        (m["organization_id"], m["provider"], m["model_id"], m["requests"], m["input_tokens"] + m["output_tokens"])
-        for m in found
-    ]
-    if not rows:
-        output.show([], "All usage has a price.")
-        return
-    first = found[0]
-    hint = (
-        f"cost-ops pricing add --provider {first['provider']} --model {first['model_id']} "
-        "--input-price … --output-price …"
-    )
-    output.show(
-        list(found),
-        Table((*columns, Column("since")), [(*r, m["first_seen"][:10]) for r, m in zip(rows, found, strict=True)]),
-        hint,
+def _line(price: Document, *, currency: bool) -> tuple[Any, ...]:
+    return (
+        price["id"],
+        price["provider"],
+        price["model_id"],
+        price.get("input_price_per_million"),
+        price.get("output_price_per_million"),
+        *([price["currency"]] if currency else []),
+        (price["effective_date"] or "always")[:10],
+        price["layer"],
+        _SURE.get(price.get("confidence") or ""),
     )
 
 
-def _priced_now(records: int) -> str:
+def priced_now(records: int) -> str:
     """How much usage has a price now that had none."""
     if records == 1:
         return "1 record that waited for a price has one now."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import rich_click as click
 
 from cost_ops.cli.options import Group
+from cost_ops.cli.pricing_review import review
 from cost_ops.cli.session import Session, pass_session
 
 
@@ -134,28 +136,85 @@ def delete(session: Session, /, *, price_id: str, at: str | None) -> None:
 @pricing.command(
     "sync-latest",
     examples=(
-        "cost-ops pricing sync-latest",
-        "cost-ops pricing sync-latest --file prices.json --dry-run",
-        "cost-ops pricing sync-latest --accept",
+        "cost-ops pricing sync-latest --dry-run",
+        "cost-ops pricing sync-latest --source genai-prices --source litellm=model_prices.json",
+        "cost-ops pricing sync-latest --source litellm.json --source models-dev.json --provider openai -o csv",
+        "cost-ops pricing sync-latest --accept gpt-4",
     ),
 )
 @click.option(
-    "--file", "source", metavar="FILE", help="a price list or genai-prices' data instead of what is installed"
+    "--source",
+    "--file",
+    "named",
+    multiple=True,
+    metavar="PATH_OR_URL",
+    help="prices of genai-prices, LiteLLM or models.dev, or a price list; repeat it to compare several. "
+    "`litellm=FILE` insists on a kind, `genai-prices` is the installed package, which is also the default",
 )
+@click.option("--sha256", "hashes", multiple=True, metavar="HEX", help="what the n-th source must hash to")
+@click.option("--provider", metavar="NAME", help="only this provider's prices")
 @click.option("--dry-run", is_flag=True, help="show what would change, and write nothing")
-@click.option("--accept", is_flag=True, help="apply changes of more than half of a price too")
+@click.option(
+    "--accept",
+    multiple=True,
+    is_flag=False,
+    flag_value="all",
+    metavar="MODEL",
+    help="apply large changes of this model too; `all`, or no name, means every model",
+)
 @pass_session
-def sync_latest(session: Session, /, *, source: str | None, dry_run: bool, accept: bool) -> None:
-    """Import the catalogue's latest prices. Nothing is edited: a new price begins, and the older one ends there."""
-    from cost_ops.cli.prices import show_sync
+def sync_latest(
+    session: Session,
+    /,
+    *,
+    named: Sequence[str],
+    hashes: Sequence[str],
+    provider: str | None,
+    dry_run: bool,
+    accept: Sequence[str],
+) -> None:
+    """Import the catalogue's latest prices. Nothing is edited: a new price begins, and the older one ends there.
 
-    show_sync(session.output, session.backend.pricing.sync(source, accept=accept, dry_run=dry_run), dry_run=dry_run)
+    With several sources a price that two of them state is confirmed; where they disagree the first in rank
+    (genai-prices, LiteLLM, models.dev) is published as provisional, and `pricing review` asks you. A change by more
+    than half, or to zero, waits for --accept or a review.
+    """
+    from cost_ops.cli.backend import SourceGiven, SyncWanted
+    from cost_ops.cli.price_sync import show_sync
+
+    if len(hashes) > len(named):
+        raise click.UsageError("--sha256 belongs to a --source: there are more of them than sources")
+    hashed = [*hashes, *[None] * (len(named) - len(hashes))]
+    sources = tuple(SourceGiven(text, sha256) for text, sha256 in zip(named, hashed, strict=True))
+    wanted = SyncWanted(sources, tuple(accept), provider, dry_run)
+    show_sync(session.output, session.backend.pricing.sync(wanted), dry_run=dry_run)
 
 
-@pricing.command(examples=("cost-ops pricing unpriced",))
+@pricing.command(examples=("cost-ops pricing unpriced", "cost-ops pricing unpriced -o csv"))
 @pass_session
 def unpriced(session: Session) -> None:
-    """List usage that has no known cost, by model. Adding a price prices it."""
-    from cost_ops.cli.prices import show_unpriced
+    """List usage that has no known cost, by model, with an estimate of what it may cost. Adding a price prices it."""
+    from cost_ops.cli.unpriced import show_unpriced
 
     show_unpriced(session.output, session.backend.pricing.unpriced(session.organization))
+
+
+@pricing.command(
+    examples=(
+        "cost-ops pricing history claude-sonnet-4-5 --provider anthropic",
+        "cost-ops pricing history gpt-4o --provider openai --meter input_cache_read -o csv",
+    )
+)
+@click.argument("model")
+@click.option("--provider", metavar="NAME", help="needed where several providers have a model of this name")
+@click.option("--meter", metavar="NAME", help="only this meter; input and output by default")
+@pass_session
+def history(session: Session, /, *, model: str, provider: str | None, meter: str | None) -> None:
+    """Draw a model's price over time: what a call would have cost, since when, and according to whom."""
+    from cost_ops.cli.price_history import show_history
+
+    steps = session.backend.pricing.history(session.organization, provider, model)
+    show_history(session.output, steps, meter)
+
+
+pricing.add_command(review)

@@ -1,4 +1,4 @@
-"""Prices: list, add, revise, end, look up, sync; and what has none."""
+"""Prices: list, add, revise, end, look up, over time; and what has none."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from cost_ops.api.schemas.pricing import (
     REVISED_PRICE,
     EffectiveAnswer,
     PriceAdded,
+    PriceHistory,
     PriceOne,
     PricePage,
-    SyncAnswer,
-    SyncData,
-    SyncRequest,
     UnpricedAnswer,
     effective_view,
     price_view,
+    step_view,
     unpriced_view,
 )
-from cost_ops.bootstrap import sync_catalogue
 from cost_ops.domain.access import check_organization_id
 from cost_ops.domain.prices import (
     FLAT_FIELDS,
@@ -36,7 +34,8 @@ from cost_ops.domain.prices import (
     rates_from_fields,
 )
 from cost_ops.domain.rates import Rate
-from cost_ops.services import pricing
+from cost_ops.services import price_history, pricing
+from cost_ops.services import unpriced as unpriced_usage
 from cost_ops.services.pricing import Added, NewPrice, PriceQuery
 
 routes = Routes("Pricing")
@@ -164,33 +163,36 @@ def effective(call: Call) -> EffectiveAnswer:
 @routes.add(
     "GET",
     "/api/v1/pricing/unpriced",
-    summary="Usage without a known price, by model",
+    summary="Usage without a known price, by model, and an estimate of what it may cost",
     answer=UnpricedAnswer,
     permission="pricing:read",
     parameters=(ORGANIZATION,),
 )
 def unpriced(call: Call) -> UnpricedAnswer:
     """What waits for a price."""
-    found = pricing.unpriced(call.ctx, call.given.get("organization_id"))
-    return UnpricedAnswer([unpriced_view(organization_id, model) for organization_id, model in found])
+    found = unpriced_usage.models(call.ctx, call.given.get("organization_id"))
+    return UnpricedAnswer([unpriced_view(one, call.money) for one in found])
 
 
 @routes.add(
-    "POST",
-    "/api/v1/pricing/sync",
-    summary="Import the catalogue's newest prices; adds dated rows, edits and deletes nothing",
-    answer=SyncAnswer,
-    permission="admin:*",
-    body=BodyOf(SyncRequest, {"look": {"dry_run": True}}),
-    errors=(409,),
+    "GET",
+    "/api/v1/pricing/history",
+    summary="The prices of a model over time, as calls are priced",
+    answer=PriceHistory,
+    permission="pricing:read",
+    parameters=(
+        ORGANIZATION,
+        Parameter("provider", "the provider; needed where several have the model", _TEXT, text),
+        Parameter("model_id", "the model", _TEXT, text, required=True),
+    ),
 )
-def sync(call: Call) -> SyncAnswer:
-    """Sync from the catalogue that the server has installed."""
-    fields = Fields(call.body, ("dry_run", "accept"), what="a sync")
-    dry_run, accept = fields.truth("dry_run"), fields.truth("accept")
-    fields.done()
-    outcome = sync_catalogue(call.application, call.ctx, accept=accept, dry_run=dry_run)
-    return SyncAnswer(SyncData(outcome.applied, outcome.priced_records, outcome.plan.to_json()))
+def history(call: Call) -> PriceHistory:
+    """The stretches of time in which the model has a price, oldest first; 404 where it has none."""
+    given = call.given
+    found = price_history.steps(
+        call.ctx, given.get("organization_id"), provider=given.get("provider"), model_id=given.get("model_id")
+    )
+    return PriceHistory([step_view(step, call.money) for step in found])
 
 
 @routes.add(

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from cost_ops.api.money import NULL, MoneyWriter, decimal_writer
+from cost_ops.api.money import NULL, Money, MoneyWriter, decimal_writer
 from cost_ops.api.pages import Pagination
 from cost_ops.domain.meters import MILLION
 from cost_ops.domain.money import format_decimal
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.pricebook import Segment
 from cost_ops.domain.prices import FLAT_METERS, Price
-from cost_ops.interfaces.storage import UnpricedModel
+from cost_ops.services.unpriced import Unpriced
 
 UnitPrice = Annotated[
     msgspec.Raw,
@@ -38,6 +38,12 @@ class PriceView(Struct):
     effective_date: datetime | None
     end_date: datetime | None
     source: str
+    confidence: Annotated[
+        str | None, Meta(description="confirmed or provisional; null where one source, or a person, stated it")
+    ]
+    detail: Annotated[
+        dict[str, Any] | None, Meta(description="the sources with their pages, and how sure the dates are")
+    ]
     layer: Annotated[str, Meta(description="organization, installation, catalog or default: who it belongs to")]
     organization_id: str | None
     rates: list[dict[str, Any]]
@@ -89,6 +95,31 @@ class EffectiveAnswer(Struct):
     data: EffectivePrice
 
 
+class PriceStep(Struct):
+    """A stretch of time with the price that holds in it; null is the beginning of time, or no end."""
+
+    holds_from: datetime | None
+    holds_to: datetime | None
+    found_by: str
+    price: PriceView
+
+
+class PriceHistory(Struct):
+    """The prices of a model over time, oldest first."""
+
+    data: list[PriceStep]
+
+
+class EstimateView(Struct):
+    """Between what unpriced usage may lie: an estimate from comparable models, in no total."""
+
+    lowest: Money
+    highest: Money
+    currency: str
+    basis: Annotated[str, Meta(description="which models it is taken from")]
+    models: int
+
+
 class UnpricedView(Struct):
     """Usage of a model that has no known price."""
 
@@ -100,33 +131,14 @@ class UnpricedView(Struct):
     output_tokens: int
     first_seen: datetime
     last_seen: datetime
+    estimate: EstimateView | None
+    similar: Annotated[list[str], Meta(description="names like this one that have a price")]
 
 
 class UnpricedAnswer(Struct):
     """All usage without a price, by model."""
 
     data: list[UnpricedView]
-
-
-class SyncData(Struct):
-    """What a sync changed, or would change."""
-
-    applied: bool
-    priced_records: int
-    diff: dict[str, Any]
-
-
-class SyncAnswer(Struct):
-    """The outcome of a sync."""
-
-    data: SyncData
-
-
-class SyncRequest(Struct):
-    """`dry_run` changes nothing; `accept` applies drastic changes too (over ±50 %, or to and from zero)."""
-
-    dry_run: bool = False
-    accept: bool = False
 
 
 def _unit_price(price: Price, prefix: str, units: int, money: MoneyWriter) -> msgspec.Raw:
@@ -153,6 +165,8 @@ def price_view(price: Price, money: MoneyWriter) -> PriceView:
         effective_date=price.effective_from,
         end_date=price.effective_to,
         source=price.source,
+        confidence=price.confidence,
+        detail=None if price.detail is None else dict(price.detail),
         layer=str(price.layer),
         organization_id=price.organization_id,
         rates=[rate.to_json() for rate in price.rates],
@@ -177,10 +191,20 @@ def effective_view(segment: Segment, at: datetime, money: MoneyWriter) -> Effect
     )
 
 
-def unpriced_view(organization_id: str, model: UnpricedModel) -> UnpricedView:
+def step_view(segment: Segment, money: MoneyWriter) -> PriceStep:
+    """A stretch of time in JSON."""
+    start, end = segment.bounds
+    return PriceStep(start, end, segment.found_by, price_view(segment.price.price, money))
+
+
+def unpriced_view(found: Unpriced, money: MoneyWriter) -> UnpricedView:
     """A model without a price in JSON."""
+    model, band = found.model, found.estimate
+    estimate = band and EstimateView(
+        money(band.lowest_e10), money(band.highest_e10), band.currency, band.basis, band.models
+    )
     return UnpricedView(
-        organization_id,
+        found.organization_id,
         model.provider,
         model.model_id,
         model.requests,
@@ -188,6 +212,8 @@ def unpriced_view(organization_id: str, model: UnpricedModel) -> UnpricedView:
         model.output_tokens,
         model.first_seen,
         model.last_seen,
+        estimate,
+        list(found.similar),
     )
 
 

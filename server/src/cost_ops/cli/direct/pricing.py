@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cost_ops.bootstrap import Application, sync_catalogue
-from cost_ops.cli.backend import Document, PriceSearch
-from cost_ops.cli.documents import price_document, unpriced_document
+from cost_ops.bootstrap import Application, SourceName, accept_price_review, sync_catalogue
+from cost_ops.cli.backend import Document, PriceSearch, ReviewSearch, SyncWanted
+from cost_ops.cli.documents import price_document, review_document, step_document, unpriced_document
+from cost_ops.domain.price_reviews import ReviewKind, ReviewStatus
 from cost_ops.domain.prices import multipliers_from_fields, rates_from_fields
 from cost_ops.interfaces.context import Context
-from cost_ops.services import organizations, pricing
+from cost_ops.services import organizations, price_history, price_reviews, pricing, unpriced
+from cost_ops.services.price_reviews import ReviewQuery
 from cost_ops.services.pricing import Added, NewPrice, PriceQuery
 
 
@@ -77,15 +79,51 @@ class DirectPricing:
         """End a price."""
         return price_document(pricing.end(self._ctx, organization_id, price_id, at))
 
-    def sync(self, source: str | None, *, accept: bool, dry_run: bool) -> Document:
+    def sync(self, wanted: SyncWanted) -> Document:
         """Import catalogue prices."""
-        outcome = sync_catalogue(self._application, self._ctx, source=source, accept=accept, dry_run=dry_run)
-        plan: Any = outcome.plan
-        return {**plan.to_json(), "applied": outcome.applied, "priced_records": outcome.priced_records}
+        outcome = sync_catalogue(
+            self._application,
+            self._ctx,
+            sources=[SourceName(*source) for source in wanted.sources],
+            accept=wanted.accept,
+            provider=wanted.provider,
+            dry_run=wanted.dry_run,
+        )
+        return {**outcome.to_json(), "applied": outcome.applied, "priced_records": outcome.priced_records}
+
+    def reviews(self, wanted: ReviewSearch) -> tuple[list[Document], int]:
+        """Prices that wait for a person."""
+        query = ReviewQuery(
+            status=None if wanted.status is None else ReviewStatus(wanted.status),
+            kind=None if wanted.kind is None else ReviewKind(wanted.kind),
+            provider=wanted.provider,
+            page_size=wanted.limit,
+        )
+        found, total = price_reviews.page(self._ctx, query)
+        return [review_document(review) for review in found], total
+
+    def review(self, review_id: str) -> Document:
+        """One of them."""
+        return review_document(price_reviews.get(self._ctx, review_id))
+
+    def accept_review(self, review_id: str, opinion: int | None) -> Document:
+        """Apply what waits."""
+        decided, priced = accept_price_review(self._ctx, review_id, opinion)
+        price = price_document(decided.price) if decided.price is not None else None
+        return {**review_document(decided.review), "price": price, "priced_records": priced}
+
+    def dismiss_review(self, review_id: str) -> Document:
+        """Leave the price as it is."""
+        return review_document(price_reviews.dismiss(self._ctx, review_id).review)
+
+    def history(self, organization_id: str | None, provider: str | None, model_id: str) -> list[Document]:
+        """The prices of a model over time."""
+        steps = price_history.steps(self._ctx, organization_id, provider=provider, model_id=model_id)
+        return [step_document(step) for step in steps]
 
     def unpriced(self, organization_id: str | None) -> list[Document]:
         """Usage without a price."""
-        return [unpriced_document(owner, model) for owner, model in pricing.unpriced(self._ctx, organization_id)]
+        return [unpriced_document(found) for found in unpriced.models(self._ctx, organization_id)]
 
 
 def _added(added: Added) -> Document:

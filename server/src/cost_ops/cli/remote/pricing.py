@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cost_ops.cli.backend import Document, PriceSearch
-from cost_ops.cli.errors import Refused
+from cost_ops.cli.backend import Document, PriceSearch, ReviewSearch, SyncWanted
 from cost_ops.cli.remote.client import Client
 from cost_ops.domain.periods import format_instant
 
@@ -23,22 +22,13 @@ class RemotePricing:
 
     def search(self, organization_id: str | None, wanted: PriceSearch) -> tuple[list[Document], int]:
         """Visible prices, page by page up to the limit."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            parameters = {
-                "organization_id": organization_id,
-                "provider": wanted.provider,
-                "model_id": wanted.model_id,
-                "current": None if wanted.everything else "true",
-                "page": page,
-                "page_size": min(_PAGE_SIZE, wanted.limit),
-            }
-            answer = self._client.get("/pricing", parameters)
-            found.extend(answer["data"])
-            if len(found) >= wanted.limit or not answer["pagination"]["has_next"]:
-                return found[: wanted.limit], answer["pagination"]["total_items"]
-            page += 1
+        asked = {
+            "organization_id": organization_id,
+            "provider": wanted.provider,
+            "model_id": wanted.model_id,
+            "current": None if wanted.everything else "true",
+        }
+        return self._pages("/pricing", asked, wanted.limit)
 
     def get(self, organization_id: str | None, price_id: str) -> Document:
         """One price."""
@@ -72,12 +62,52 @@ class RemotePricing:
         found: Document = self._client.send("DELETE", f"/pricing/{price_id}", parameters=parameters)["data"]
         return found
 
-    def sync(self, source: str | None, *, accept: bool, dry_run: bool) -> Document:
-        """Have the server import the catalogue that it has installed."""
-        if source is not None:
-            raise Refused("a server imports its own catalogue: leave --file out, or name the database instead")
-        found = self._client.send("POST", "/pricing/sync", body={"accept": accept, "dry_run": dry_run})["data"]
+    def sync(self, wanted: SyncWanted) -> Document:
+        """Have the server import what it has installed, or what it fetches itself."""
+        body: dict[str, Any] = {"accept": list(wanted.accept), "dry_run": wanted.dry_run}
+        if wanted.sources:
+            body["sources"] = [{"url": s.text} | ({"sha256": s.sha256} if s.sha256 else {}) for s in wanted.sources]
+        if wanted.provider is not None:
+            body["provider"] = wanted.provider
+        found = self._client.send("POST", "/pricing/sync", body=body)["data"]
         return {**found["diff"], "applied": found["applied"], "priced_records": found["priced_records"]}
+
+    def reviews(self, wanted: ReviewSearch) -> tuple[list[Document], int]:
+        """Prices that wait for a person, page by page up to the limit."""
+        asked = {"status": wanted.status or "all", "kind": wanted.kind, "provider": wanted.provider}
+        return self._pages("/pricing/reviews", asked, wanted.limit)
+
+    def review(self, review_id: str) -> Document:
+        """One of them."""
+        found: Document = self._client.get(f"/pricing/reviews/{review_id}")["data"]
+        return found
+
+    def accept_review(self, review_id: str, opinion: int | None) -> Document:
+        """Apply what waits."""
+        body = {} if opinion is None else {"opinion": opinion}
+        answer = self._client.send("POST", f"/pricing/reviews/{review_id}/accept", body=body)
+        return {**answer["data"], "price": answer["price"], "priced_records": answer["priced_records"]}
+
+    def dismiss_review(self, review_id: str) -> Document:
+        """Leave the price as it is."""
+        found: Document = self._client.send("POST", f"/pricing/reviews/{review_id}/dismiss", body={})["data"]
+        return found
+
+    def history(self, organization_id: str | None, provider: str | None, model_id: str) -> list[Document]:
+        """The prices of a model over time."""
+        parameters = {"organization_id": organization_id, "provider": provider, "model_id": model_id}
+        steps = self._client.get("/pricing/history", parameters)["data"]
+        return [{**s["price"], **{k: s[k] for k in ("holds_from", "holds_to", "found_by")}} for s in steps]
+
+    def _pages(self, path: str, asked: Mapping[str, Any], limit: int) -> tuple[list[Document], int]:
+        found: list[Document] = []
+        page = 1
+        while True:
+            answer = self._client.get(path, {**asked, "page": page, "page_size": min(_PAGE_SIZE, limit)})
+            found.extend(answer["data"])
+            if len(found) >= limit or not answer["pagination"]["has_next"]:
+                return found[:limit], answer["pagination"]["total_items"]
+            page += 1
 
     def unpriced(self, organization_id: str | None) -> list[Document]:
         """Usage without a price."""

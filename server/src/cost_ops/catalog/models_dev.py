@@ -1,0 +1,125 @@
+"""models.dev's `api.json` (MIT) as a catalogue: the third opinion on a price.
+
+The form is that of its `packages/core/src/schema.ts`: provider → `models` → `cost`, US dollars per million tokens. The
+file has no history, and it names the page of a provider's documentation, not that of a price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from cost_ops.catalog.catalogue import CatalogueData, LeftOut, Normalised
+from cost_ops.catalog.decimals import number, without_noise
+from cost_ops.catalog.genai_rates import Alternatives, Steps, Table, rates_of
+from cost_ops.catalog.providers import PROVIDER_NAMES
+from cost_ops.domain.errors import InvalidInput, Problem
+from cost_ops.domain.meters import MILLION
+from cost_ops.domain.prices import Layer, Price
+
+PUBLISHER = "models.dev"
+RANK = 3
+
+METER_OF_COST = {
+    "input": "input",
+    "output": "output",
+    "reasoning": "output_reasoning",
+    "cache_read": "input_cache_read",
+    "cache_write": "input_cache_write_5m",
+    "input_audio": "input_audio",
+    "output_audio": "output_audio",
+}
+"""Name of a cost → meter."""
+
+SIZES = {"context_over_200k": 200_001}
+"""Name of a table of costs → the number of context tokens it begins with."""
+
+_MORE_PROVIDERS = {
+    "amazon-bedrock": "aws",
+    "azure-cognitive-services": "azure",
+    "fireworks-ai": "fireworks",
+    "google-vertex": "google",
+    "google-vertex-anthropic": "google",
+    "togetherai": "together",
+    "xai": "x-ai",
+}
+"""Providers as models.dev writes them, beside those that usage may name."""
+
+_SECOND_CHOICE = frozenset({"google-vertex", "google-vertex-anthropic", "azure-cognitive-services"})
+"""Providers whose prices give way to another one's of the same canonical name."""
+
+
+def is_models_dev(content: Any) -> bool:
+    """Whether a parsed file has this form."""
+    return isinstance(content, Mapping) and any(
+        isinstance(provider, Mapping) and isinstance(provider.get("models"), Mapping) for provider in content.values()
+    )
+
+
+def read_models_dev(content: Mapping[str, Any], source: str) -> CatalogueData:
+    """The prices of a parsed file. Raises InvalidInput with every price that is not a number, or negative."""
+    reading = _Reading(source)
+    for name in sorted(content, key=lambda name: (name in _SECOND_CHOICE, name)):
+        provider = content[name]
+        if isinstance(provider, Mapping) and isinstance(provider.get("models"), Mapping):
+            reading.take(name, provider)
+    if reading.problems:
+        raise InvalidInput(reading.problems)
+    prices = tuple(price for _, price in sorted(reading.found.items()))
+    left_out = tuple(sorted(reading.left_out))
+    return CatalogueData(prices, (), source, left_out, PUBLISHER, RANK, normalised=tuple(reading.normalised))
+
+
+class _Reading:
+    """What was read so far, and what was wrong."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.found: dict[tuple[str, str], Price] = {}
+        self.left_out: set[LeftOut] = set()
+        self.normalised: list[Normalised] = []
+        self.problems: list[Problem] = []
+
+    def take(self, name: str, provider: Mapping[str, Any]) -> None:
+        """Take a provider's models in; the first price of a model stays."""
+        canonical = _MORE_PROVIDERS.get(name) or PROVIDER_NAMES.canonical(name)
+        url = provider.get("doc")
+        for model_id, model in provider["models"].items():
+            cost = model.get("cost") if isinstance(model, Mapping) else None
+            key = (canonical, model_id)
+            if not isinstance(cost, Mapping):
+                self.left_out.add(LeftOut(canonical, model_id, "price", "the source states no price"))
+            elif rates := rates_of(Alternatives(self._table(canonical, model_id, cost))):
+                detail = {"url": url if isinstance(url, str) else None, "date_confidence": "assumed"}
+                price = Price(canonical, model_id, "USD", rates, layer=Layer.CATALOG, source=self.source, detail=detail)
+                self.found.setdefault(key, price)
+
+    def _table(self, provider: str, model_id: str, cost: Mapping[str, Any]) -> Table:
+        larger = {start: cost[name] for name, start in SIZES.items() if isinstance(cost.get(name), Mapping)}
+        steps: dict[str, dict[int, Decimal]] = {}
+        for start, costs in {0: cost, **larger}.items():
+            for meter, price in self._costs(provider, model_id, costs):
+                steps.setdefault(meter, {})[start] = price
+        return {meter: Steps(MILLION, tuple(sorted(at.items()))) for meter, at in steps.items() if 0 in at}
+
+    def _costs(self, provider: str, model_id: str, costs: Mapping[str, Any]) -> Iterator[tuple[str, Decimal]]:
+        for name, value in costs.items():
+            meter = METER_OF_COST.get(name)
+            if meter is None:
+                if name not in SIZES:
+                    self.left_out.add(LeftOut(provider, model_id, name, "no meter of ours counts this"))
+                continue
+            field = f"{provider}/{model_id}.{name}"
+            try:
+                written = number(value)
+            except ValueError as error:
+                self.problems.append(Problem(field, "invalid_price_data", f"{field} is {error}"))
+                continue
+            if written < 0:
+                self.problems.append(Problem(field, "negative", f"{field} must not be negative"))
+                continue
+            meant = without_noise(written)
+            if meant != written:
+                self.normalised.append(Normalised(f"{provider}/{model_id}", name, written, meant))
+            yield meter, meant
