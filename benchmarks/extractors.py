@@ -23,6 +23,7 @@ from cost_ops.bootstrap import Application
 from cost_ops.domain.access import OWNER
 from cost_ops.domain.money import decimal_from_e10
 from cost_ops.domain.periods import to_us
+from cost_ops.domain.priced import Priced
 from cost_ops.domain.submission import Intake
 from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
@@ -83,12 +84,12 @@ class Ours:
         }
         return json.dumps(beside).encode()[:-1] + b', "response": ' + call.raw + b"}"
 
-    def read(self, item: bytes) -> usage.Priced:
+    def read(self, item: bytes) -> Priced:
         """The priced submission."""
         return usage.price(self.ctx, self.book, read_record(item, self.intake), itemised=False)
 
     @staticmethod
-    def dollars(answer: usage.Priced) -> Decimal:
+    def dollars(answer: Priced) -> Decimal:
         """The amount. Raises LookupError where there is no price."""
         if answer.cost_e10 is None:
             raise LookupError(f"{answer.submission.provider}/{answer.submission.model_id} is unpriced")

@@ -17,11 +17,12 @@ from cost_ops.api.parameters import Given
 from cost_ops.domain.access import authorize
 from cost_ops.domain.errors import Conflict, CostOpsError, InvalidInput, NotFound, Problem
 from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.priced import Priced
 from cost_ops.domain.submission import Intake
 from cost_ops.domain.usage import UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
-from cost_ops.services.usage import Batch, Outcome, Priced
+from cost_ops.services.usage import Batch, Outcome
 
 
 class Sent:

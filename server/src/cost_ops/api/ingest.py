@@ -20,12 +20,13 @@ from cost_ops.api.process import Process
 from cost_ops.domain.access import Principal, authorize
 from cost_ops.domain.errors import CostOpsError, NotFound, invalid
 from cost_ops.domain.periods import to_us
+from cost_ops.domain.priced import Priced
 from cost_ops.domain.submission import Intake
 from cost_ops.domain.text import text_fault
 from cost_ops.domain.usage import UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
-from cost_ops.services.usage import Batch, Outcome, Priced
+from cost_ops.services.usage import Batch, Outcome
 
 Headers = Mapping[bytes, bytes]
 Answered = tuple[int, bytes]

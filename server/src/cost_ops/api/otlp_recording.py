@@ -13,13 +13,16 @@ from cost_ops.api.otlp_decoding import Export
 from cost_ops.domain.access import authorize
 from cost_ops.domain.errors import CostOpsError, InvalidInput, NotFound, Problem, Unavailable, invalid
 from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.priced import Priced
+from cost_ops.domain.span_names import COUNTS
 from cost_ops.domain.span_nesting import repeated
 from cost_ops.domain.spans import Span, usage_of
-from cost_ops.domain.submission import Intake
-from cost_ops.domain.usage import UsageSubmission
+from cost_ops.domain.submission import Intake, build
+from cost_ops.domain.submitted import Submitted
+from cost_ops.domain.usage import MAX_TOKENS, UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
-from cost_ops.services.usage import Batch, Outcome, Priced
+from cost_ops.services.usage import Batch, Outcome
 
 ORGANIZATION = "cost_ops.organization_id"
 
@@ -93,7 +96,7 @@ class Exported:
         found: list[Priced] = []
         for span, fields in calls:
             try:
-                submission = read_value(self._addressed(fields), self._intake)
+                submission = self._submission(self._addressed(fields))
                 authorize(self._ctx.principal, "usage:write", submission.organization_id)
                 try:
                     priced = self._price(book, submission)
@@ -108,6 +111,12 @@ class Exported:
             found.append(priced)
             self._recorded.append(span)
         return found
+
+    def _submission(self, fields: Mapping[str, Any]) -> UsageSubmission:
+        """What `usage_of` gives has the types of a record already; only counts may still be beyond reason."""
+        if any(fields.get(name, 0) > MAX_TOKENS for name in COUNTS):
+            return read_value(fields, self._intake)
+        return build(Submitted(**fields), self._intake)
 
     def _price(self, book: PriceBook, submission: UsageSubmission) -> Priced:
         return usage.price(self._ctx, book, submission, itemised=False)

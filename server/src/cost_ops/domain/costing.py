@@ -116,3 +116,15 @@ def steps_of(evidence: Mapping[str, Any] | None) -> list[Step]:
     """The steps that a record's evidence tells of."""
     found = (evidence or {}).get("steps", ())
     return [Step(step.get("model_id"), step["quantities"], step.get("kind", "")) for step in found]
+
+
+def lines_of(book: PriceBook, stored: UsageRecord) -> Sequence[Line]:
+    """The cost lines of a stored record, worked out again from its price; empty where it has none."""
+    numbers = stored.step_prices or (stored.price_id,)
+    prices = [book.by_number.get(number or 0) for number in numbers]
+    if None in prices:
+        return ()
+    compiled = [book.compiled(price) for price in prices if price is not None]
+    if stored.step_prices:
+        return cost_of_steps(compiled, Stored.of(stored), steps_of(stored.evidence)).lines
+    return charge(compiled[0], Stored.of(stored)).lines

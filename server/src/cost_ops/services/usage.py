@@ -6,35 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.charging import Line, charge, is_sure, total_e10
-from cost_ops.domain.compiled import NOT_STORED, Stored, compile_price
-from cost_ops.domain.costing import cost_of, cost_of_steps, steps_of
-from cost_ops.domain.errors import Conflict, CostOpsError, NotFound, invalid
+from cost_ops.domain.charging import Line, charge
+from cost_ops.domain.compiled import NOT_STORED, compile_price
+from cost_ops.domain.costing import lines_of
+from cost_ops.domain.errors import Conflict, CostOpsError, NotFound
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
 from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.priced import Priced, price_submission
 from cost_ops.domain.prices import Price, default_price
 from cost_ops.domain.rollups import Contribution, Series, fold, measure
-from cost_ops.domain.statuses import CostStatus, reported_agrees
+from cost_ops.domain.statuses import CostStatus
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Recorder
 
 _ATTEMPTS = 5
-
-
-class Priced(NamedTuple):
-    """A submission with its cost under one version of the price book. `lines` is empty where unpriced."""
-
-    submission: UsageSubmission
-    status: str
-    currency: str | None
-    cost_e10: int | None
-    price_number: int | None
-    lines: Sequence[Line]
-    book_version: int
-    step_prices: Sequence[int | None] = ()
 
 
 class RecordedUsage(NamedTuple):
@@ -62,54 +50,11 @@ class Batch:
 
 
 def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemised: bool = True) -> Priced:
-    """The cost of a submission by a book. Pure; a default price sent along is applied when the usage is recorded.
-
-    Without `itemised` the lines are left out, which is quicker.
+    """The cost of a submission by a book. A default price sent along is applied when the usage is recorded.
 
     Raises NotFound in strict mode where no price is known, InvalidInput where the amount is beyond reason.
     """
-    found = book.find(submission.organization_id, submission.provider, submission.model_id, submission.timestamp_us)
-    lines: Sequence[Line] = ()
-    step_prices: Sequence[int | None] = ()
-    if submission.steps:
-        found, cost, lines, _, step_prices = cost_of(book, submission, submission.steps)
-    elif found is None:
-        cost = None
-    elif itemised:
-        cost, lines, _ = charge(found, submission)
-    else:
-        cost = total_e10(found, submission)
-    if found is None or cost is None:
-        priced = _without_price(ctx, submission, book.version)
-    else:
-        if cost > MAX_AMOUNT_PER_RECORD_E10:
-            message = "the record would cost more than ten million; check its counts and the price"
-            raise invalid("input_tokens", "amount_too_large", message)
-        sure = not submission.estimated and is_sure(found, submission)
-        status = CostStatus.COMPUTED if sure else CostStatus.ESTIMATED
-        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, step_prices)
-    return priced if submission.reported_cost_e10 is None else _with_reported(priced)
-
-
-def _without_price(ctx: Context, submission: UsageSubmission, book_version: int) -> Priced:
-    known_otherwise = submission.default_price is not None or submission.reported_cost_e10 is not None
-    if ctx.rules.strict and not known_otherwise:
-        raise NotFound(f"No pricing found for model: {submission.model_id}", provider=submission.provider)
-    return Priced(submission, CostStatus.UNPRICED, None, None, None, (), book_version)
-
-
-def _with_reported(priced: Priced) -> Priced:
-    """The provider's own amount where ours is unknown or agrees with it; otherwise ours stands."""
-    submission = priced.submission
-    reported = submission.reported_cost_e10
-    if priced.cost_e10 is None or reported_agrees(
-        reported_e10=reported or 0,
-        reported_currency=submission.reported_currency,
-        cost_e10=priced.cost_e10,
-        currency=priced.currency,
-    ):
-        return priced._replace(status=CostStatus.REPORTED, currency=submission.reported_currency, cost_e10=reported)
-    return priced
+    return price_submission(book, submission, strict=ctx.rules.strict, itemised=itemised)
 
 
 def record(ctx: Context, batches: Sequence[Batch]) -> list[list[Outcome]]:
@@ -335,15 +280,3 @@ def contribution(new: NewRecord) -> Contribution:
         submission.user_id,
         submission.tags,
     )
-
-
-def lines_of(book: PriceBook, stored: UsageRecord) -> Sequence[Line]:
-    """The cost lines of a stored record, worked out again from its price; empty where it has none."""
-    numbers = stored.step_prices or (stored.price_id,)
-    prices = [book.by_number.get(number or 0) for number in numbers]
-    if None in prices:
-        return ()
-    compiled = [book.compiled(price) for price in prices if price is not None]
-    if stored.step_prices:
-        return cost_of_steps(compiled, Stored.of(stored), steps_of(stored.evidence)).lines
-    return charge(compiled[0], Stored.of(stored)).lines

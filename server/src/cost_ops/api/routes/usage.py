@@ -12,12 +12,13 @@ from cost_ops.api.schemas.explanation import ExplanationAnswer, explanation_view
 from cost_ops.api.schemas.pricing import price_view
 from cost_ops.api.schemas.usage import UsageOne, UsagePage, UsageView, usage_view
 from cost_ops.api.streams import JsonLines
+from cost_ops.domain.costing import lines_of
 from cost_ops.domain.costs import CostQuery, Filter
 from cost_ops.domain.errors import invalid
 from cost_ops.domain.periods import TimeRange, parse_zone
 from cost_ops.domain.submission import EARLIEST
 from cost_ops.domain.usage import UsageRecord
-from cost_ops.services import costs, explain, history, usage
+from cost_ops.services import costs, explain, history
 
 routes = Routes("Usage")
 _TIMES = ("start_date", "end_date", "range", "period")
@@ -87,7 +88,7 @@ def _pagination(page: int, page_size: int, total: int, next_cursor: str | None) 
 
 
 def _view(call: Call, record: UsageRecord) -> UsageView:
-    return usage_view(record, usage.lines_of(call.application.books.current(), record), call.money)
+    return usage_view(record, lines_of(call.application.books.current(), record), call.money)
 
 
 @routes.add(

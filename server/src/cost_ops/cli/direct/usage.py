@@ -14,12 +14,13 @@ from cost_ops.domain.compiled import compile_price
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import CostOpsError, InvalidInput
 from cost_ops.domain.periods import TimeRange, to_us
+from cost_ops.domain.priced import Priced
 from cost_ops.domain.prices import default_price
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
 from cost_ops.interfaces.context import Context
 from cost_ops.services import explain, exports, organizations, usage
-from cost_ops.services.usage import Batch, Priced, RecordedUsage
+from cost_ops.services.usage import Batch, RecordedUsage
 
 
 class DirectUsage:
