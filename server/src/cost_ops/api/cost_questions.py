@@ -28,6 +28,7 @@ from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.money import e10_from_decimal, parse_decimal
 from cost_ops.domain.periods import PRESETS, parse_zone
 from cost_ops.domain.pricebook import ProviderNames
+from cost_ops.domain.prices import check_currency
 from cost_ops.domain.text import text_fault
 
 KNOWN = (
@@ -42,6 +43,7 @@ KNOWN = (
     "order_by",
     "order",
     "limit",
+    "display_currency",
 )
 MAX_FILTERS, MAX_VALUES = 50, 1000
 _FILTER_FIELDS = frozenset({"dimension", "metric", "op", "value", "values"})
@@ -82,6 +84,11 @@ QUESTION_SCHEMA: Mapping[str, Any] = {
         "order_by": {"type": "string", "enum": list(METRICS)},
         "order": {"type": "string", "enum": ["desc", "asc"]},
         "limit": {"type": "integer", "minimum": 1, "maximum": 100_000},
+        "display_currency": {
+            "type": "string",
+            "pattern": "^[A-Z]{3}$",
+            "description": "convert amounts into this currency; bounds on cost are then in it",
+        },
     },
 }
 
@@ -104,6 +111,7 @@ def read_question(
     order_by = fields.parsed("order_by", one_of(METRICS))
     order = fields.parsed("order", one_of(("desc", "asc")))
     limit = fields.whole("limit", 1, 100_000)
+    display_currency = fields.parsed("display_currency", check_currency)
     given = Given({name: value for name, value in times.items() if value is not None})
     asked = fields.attempt(lambda: asked_range(given, now=now, zone=zone))
     fields.done()
@@ -118,6 +126,7 @@ def read_question(
         order_by=order_by,
         descending=order != "asc",
         limit=limit,
+        display_currency=display_currency,
     )
     return organization_id, asked, question
 

@@ -15,6 +15,7 @@ from cost_ops.domain.costs import DIMENSIONS, METRICS, TIME_DIMENSIONS, Filter, 
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
 from cost_ops.domain.periods import PRESETS, TimeRange, parse_instant, parse_zone, preset_range
 from cost_ops.domain.pricebook import ProviderNames
+from cost_ops.domain.prices import check_currency
 from cost_ops.domain.statuses import CostStatus
 
 DEFAULT_RANGE = "last-30-days"
@@ -114,6 +115,12 @@ ORDER = Parameter(
     "order", "direction of order_by", {"type": "string", "enum": ["desc", "asc"]}, one_of(("desc", "asc"))
 )
 LIMIT = Parameter("limit", "rows at most", {"type": "integer", "minimum": 1, "maximum": 100_000}, whole(1, 100_000))
+DISPLAY_CURRENCY = Parameter(
+    "display_currency",
+    "convert amounts into this currency, each UTC day's by that day's exchange rate",
+    {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]},
+    check_currency,
+)
 PAGE = Parameter(
     "page",
     "the page, from 1",

@@ -5,15 +5,17 @@ Results are documents in the shapes of the HTTP API, with Decimals for amounts a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from cost_ops.domain.costs import CostQuery, Filter
+    from cost_ops.domain.exchange import ExchangeRate
     from cost_ops.domain.periods import TimeRange
+    from cost_ops.domain.reprice_runs import RepriceRequest
 
 Document = dict[str, Any]
 
@@ -36,6 +38,33 @@ class PriceSearch:
     provider: str | None = None
     model_id: str | None = None
     everything: bool = False
+    limit: int = 50
+
+
+class SourceGiven(NamedTuple):
+    """A source of prices: PATH, URL, `litellm=…` or `genai-prices`, and the hash its content must have."""
+
+    text: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncWanted:
+    """What to import. No sources: what is installed. `accept` names models whose large changes are applied too."""
+
+    sources: tuple[SourceGiven, ...] = ()
+    accept: tuple[str, ...] = ()
+    provider: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSearch:
+    """Which price reviews to list. `status` None: all."""
+
+    status: str | None = "open"
+    kind: str | None = None
+    provider: str | None = None
     limit: int = 50
 
 
@@ -85,11 +114,26 @@ class PricingBackend(Protocol):
     def end(self, organization_id: str | None, price_id: str, at: datetime | None) -> Document:
         """End a price now or at an instant."""
 
-    def sync(self, source: str | None, *, accept: bool, dry_run: bool) -> Document:
-        """Import catalogue prices: the plan, `applied` and `priced_records`."""
+    def sync(self, wanted: SyncWanted) -> Document:
+        """Import catalogue prices: the diff, `applied` and `priced_records`."""
+
+    def reviews(self, wanted: ReviewSearch) -> tuple[list[Document], int]:
+        """Prices that wait for a person, and how many there are in all."""
+
+    def review(self, review_id: str) -> Document:
+        """One of them."""
+
+    def accept_review(self, review_id: str, opinion: int | None) -> Document:
+        """Apply what waits: the review, `price` and `priced_records`."""
+
+    def dismiss_review(self, review_id: str) -> Document:
+        """Leave the price as it is: the review."""
+
+    def history(self, organization_id: str | None, provider: str | None, model_id: str) -> list[Document]:
+        """The prices of a model over time, each with `holds_from`, `holds_to` and `found_by`."""
 
     def unpriced(self, organization_id: str | None) -> list[Document]:
-        """Usage without a price, by organisation and model."""
+        """Usage without a price, by organisation and model, with an estimate of what it costs."""
 
 
 class ContractsBackend(Protocol):
@@ -103,6 +147,38 @@ class ContractsBackend(Protocol):
 
     def end(self, organization_id: str | None, contract_id: str, at: datetime | None) -> Document:
         """End a contract now or at an instant."""
+
+
+Watch = Callable[[int, int], None]
+"""Told how much is done, and how much there is."""
+
+
+class RepricingBackend(Protocol):
+    """Costing recorded usage again. `watch` is told of the progress of long work."""
+
+    def dry_run(self, organization_id: str | None, request: RepriceRequest, watch: Watch) -> Document:
+        """What would change, by day and model."""
+
+    def run(self, organization_id: str | None, request: RepriceRequest, watch: Watch) -> Document:
+        """Begin a run; it comes back finished."""
+
+    def resume(self, organization_id: str | None, number: int, watch: Watch) -> Document:
+        """Take up a run that stopped; it comes back finished."""
+
+
+class CurrenciesBackend(Protocol):
+    """Exchange rates of the installation."""
+
+    def add(self, rates: Sequence[ExchangeRate], *, replace: bool) -> Document:
+        """Import rates; what was added, unchanged, replaced and kept."""
+
+    def search(
+        self, *, base: str | None, quote: str | None, first: date | None, last: date | None, limit: int
+    ) -> tuple[list[Document], int]:
+        """Stored rates, newest first, and how many there are in all."""
+
+    def effective(self, base: str, quote: str, day: date | None) -> Document:
+        """How one currency becomes another on a UTC day, today by default."""
 
 
 class KeysBackend(Protocol):
@@ -142,6 +218,14 @@ class Backend(Protocol):
     @property
     def contracts(self) -> ContractsBackend:
         """Contracts."""
+
+    @property
+    def repricing(self) -> RepricingBackend:
+        """Costing usage again."""
+
+    @property
+    def currencies(self) -> CurrenciesBackend:
+        """Exchange rates."""
 
     @property
     def keys(self) -> KeysBackend:

@@ -7,7 +7,16 @@ from typing import Any
 import rich_click as click
 
 from cost_ops.cli.options import Command
-from cost_ops.cli.question import RANGES, filter_options, filters_of, now, span_of, time_options, zone_of
+from cost_ops.cli.question import (
+    RANGES,
+    currency_option,
+    filter_options,
+    filters_of,
+    now,
+    span_of,
+    time_options,
+    zone_of,
+)
 from cost_ops.cli.session import Session, pass_session
 
 DEFAULT_RANGE = "last-30-days"
@@ -36,6 +45,7 @@ ORDERS = ("cost", "requests", "input_tokens", "output_tokens", "cached_tokens", 
 )
 @click.option("--order-by", type=click.Choice(ORDERS), help="rows by this, the largest first")
 @click.option("--limit", type=click.IntRange(1), help="rows at most")
+@currency_option
 @pass_session
 def query(
     session: Session,
@@ -49,6 +59,7 @@ def query(
     group_by: str,
     order_by: str | None,
     limit: int | None,
+    currency: str | None,
     **given: tuple[str, ...],
 ) -> None:
     """Costs of a range of time, by provider and model or by whatever you name."""
@@ -64,6 +75,7 @@ def query(
         filters=filters_of(given, tags),
         order_by=order_by,
         limit=limit,
+        display_currency=currency,
     )
     show_costs(session.output, session.backend.costs.query(session.organization, question))
 
@@ -71,8 +83,9 @@ def query(
 @click.command(cls=Command, examples=("cost-ops summary --period this-month", "cost-ops summary --period last-week"))
 @click.option("--period", metavar="RANGE", default="this-month", show_default=True, help=RANGES)
 @click.option("--timezone", metavar="ZONE", help="IANA zone of days, weeks and months; UTC by default")
+@currency_option
 @pass_session
-def summary(session: Session, /, *, period: str, timezone: str | None) -> None:
+def summary(session: Session, /, *, period: str, timezone: str | None, currency: str | None) -> None:
     """Totals of a period, its largest providers, models and projects, and the period before it."""
     from cost_ops.cli.reports import show_summary
     from cost_ops.domain.costs import CostQuery
@@ -84,7 +97,9 @@ def summary(session: Session, /, *, period: str, timezone: str | None) -> None:
     before = previous_range(period, now=moment, zone=zone)
 
     def ask(group_by: tuple[str, ...], wanted: Any) -> dict[str, Any]:
-        question = CostQuery(span=wanted, zone=zone, group_by=group_by, limit=5 if group_by else None)
+        question = CostQuery(
+            span=wanted, zone=zone, group_by=group_by, limit=5 if group_by else None, display_currency=currency
+        )
         return session.backend.costs.query(session.organization, question)
 
     whole = ask((), span)
@@ -95,6 +110,7 @@ def summary(session: Session, /, *, period: str, timezone: str | None) -> None:
             **{k: whole[k] for k in ("organization_id", "start_date", "end_date", "timezone", "totals", "unpriced")},
             "organizations": whole.get("organizations", []),
             "estimated": whole["estimated"],
+            "display": whole["display"],
             "previous": {k: v for k, v in ask((), before).items() if k in ("start_date", "end_date", "totals")},
             "providers": ask(("provider",), span)["breakdown"],
             "models": ask(("model",), span)["breakdown"],

@@ -13,12 +13,15 @@ from typing import Any
 from cost_ops.domain.access import ApiKey
 from cost_ops.domain.contracts import Contract
 from cost_ops.domain.costs import CostReport, CostRow
+from cost_ops.domain.exchange import ExchangeRate, ratio_text
 from cost_ops.domain.money import decimal_from_e10, format_decimal
 from cost_ops.domain.multipliers import meters_to_json
 from cost_ops.domain.periods import format_instant
+from cost_ops.domain.price_reviews import PriceReview
+from cost_ops.domain.pricebook import Segment
 from cost_ops.domain.prices import FLAT_METERS, Price
 from cost_ops.domain.usage import UsageRecord, token_totals
-from cost_ops.interfaces.storage import UnpricedModel
+from cost_ops.services.unpriced import Unpriced
 
 Document = dict[str, Any]
 
@@ -59,6 +62,7 @@ def cost_document(report: CostReport, organization_id: str | None, organizations
         "row_count": report.row_count,
         "data_through": instant(report.data_through),
         "sources": list(report.sources),
+        "display": _display(report),
     }
 
 
@@ -93,6 +97,37 @@ def _sums(row: CostRow) -> Document:
         "unpriced_requests": row.unpriced_requests,
         "estimated_requests": row.estimated_requests,
         "estimated_cost": amount(row.estimated_cost_e10),
+    }
+
+
+def _display(report: CostReport) -> Document | None:
+    """How amounts came to be in one currency; None where they are as they were."""
+    found = report.converted
+    if found is None:
+        return None
+    return {
+        "currency": found.currency,
+        "rates": [
+            {
+                "currency": one.currency,
+                "rate_date": one.conversion.day.isoformat(),
+                "rate": ratio_text(one.conversion.ratio),
+                "source": one.conversion.source,
+                "via": one.conversion.via,
+                "days": one.days,
+            }
+            for one in found.used
+        ],
+        "not_converted": [
+            {
+                "currency": one.currency,
+                "first_date": one.first.isoformat(),
+                "last_date": one.last.isoformat(),
+                "days": one.days,
+            }
+            for one in found.missing
+        ],
+        "original_totals": [_sums(row) for row in report.original_totals],
     }
 
 
@@ -148,10 +183,23 @@ def price_document(price: Price) -> Document:
         "layer": price.layer.value,
         "organization_id": price.organization_id,
         "source": price.source,
+        "confidence": price.confidence,
+        "detail": price.detail,
         "created_at": instant(price.created_at),
         "rates": [rate.to_json() for rate in price.rates],
         "multipliers": [factor.to_json() for factor in price.multipliers],
         "base_price_id": None if price.base_number is None else f"price-{price.base_number}",
+    }
+
+
+def rate_document(rate: ExchangeRate) -> Document:
+    """A stored exchange rate."""
+    return {
+        "date": rate.day.isoformat(),
+        "base": rate.base,
+        "quote": rate.quote,
+        "rate": format_decimal(rate.rate),
+        "source": rate.source,
     }
 
 
@@ -182,10 +230,33 @@ def _flat_prices(price: Price) -> Document:
     return out
 
 
-def unpriced_document(organization_id: str, model: UnpricedModel) -> Document:
-    """Usage of one model that has no known cost."""
+def review_document(review: PriceReview) -> Document:
+    """A price that waits for a person, or waited."""
     return {
-        "organization_id": organization_id,
+        "id": review.review_id,
+        "provider": review.provider,
+        "model_id": review.model_id,
+        "kind": review.kind.value,
+        "status": review.status.value,
+        **{name: review.detail.get(name) for name in ("published", "opinions", "changes", "through")},
+        "created_at": instant(review.created_at),
+        "decided_at": instant(review.decided_at),
+        "decided_by": review.decided_by,
+    }
+
+
+def step_document(step: Segment) -> Document:
+    """One stretch of time with the price that holds in it."""
+    start, end = step.bounds
+    about = {"holds_from": instant(start), "holds_to": instant(end), "found_by": step.found_by}
+    return price_document(step.price.price) | about
+
+
+def unpriced_document(found: Unpriced) -> Document:
+    """Usage of one model that has no known cost, and between what it may lie."""
+    model, band = found.model, found.estimate
+    return {
+        "organization_id": found.organization_id,
         "provider": model.provider,
         "model_id": model.model_id,
         "requests": model.requests,
@@ -193,6 +264,16 @@ def unpriced_document(organization_id: str, model: UnpricedModel) -> Document:
         "output_tokens": model.output_tokens,
         "first_seen": format_instant(model.first_seen),
         "last_seen": format_instant(model.last_seen),
+        "estimate": None
+        if band is None
+        else {
+            "lowest": amount(band.lowest_e10),
+            "highest": amount(band.highest_e10),
+            "currency": band.currency,
+            "basis": band.basis,
+            "models": band.models,
+        },
+        "similar": list(found.similar),
     }
 
 

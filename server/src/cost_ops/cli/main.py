@@ -20,9 +20,11 @@ COMMANDS = {
     "query": "costs:query",
     "summary": "costs:summary",
     "explain": "explain:explain",
+    "reprice": "reprice:reprice",
     "export": "export:export",
     "pricing": "pricing:pricing",
     "contracts": "contracts:contracts",
+    "currencies": "currencies:currencies",
     "auth": "auth:auth",
     "config": "config:config",
     "doctor": "doctor:doctor",
@@ -33,7 +35,8 @@ COMMANDS = {
 PANELS = {
     "Set up": ["init", "demo", "server", "doctor", "config", "completion"],
     "Record and ask": ["ingest", "query", "summary", "explain", "export"],
-    "Prices and keys": ["pricing", "contracts", "auth"],
+    "Prices and keys": ["pricing", "contracts", "currencies", "auth"],
+    "Correct": ["reprice"],
     "Look after": ["migrate", "partitions", "verify"],
 }
 

@@ -47,6 +47,21 @@ def time_options(command: F) -> F:
     return command
 
 
+def currency_option(command: F) -> F:
+    """--currency."""
+    text = "convert amounts into this currency, each UTC day's by that day's exchange rate"
+    return click.option("--currency", metavar="CODE", callback=_checked_currency, help=text)(command)
+
+
+def _checked_currency(_context: click.Context, _option: click.Parameter, code: str | None) -> str | None:
+    if code is not None:
+        from cost_ops.domain.money import is_currency
+
+        if not is_currency(code):
+            raise click.BadParameter(f"{code[:20]!r} is no ISO 4217 code such as EUR")
+    return code
+
+
 def now() -> datetime:
     """The current instant."""
     from cost_ops.interfaces.clock import system_clock

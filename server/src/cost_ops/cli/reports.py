@@ -24,6 +24,7 @@ def show_costs(output: Output, found: Document) -> None:
             parts.append(f"{left_out:,} more rows; --limit shows more.")
     parts.extend(total_lines(found["totals"]))
     parts.extend(uncertain_lines(found))
+    parts.extend(conversion_lines(found.get("display")))
     output.show(found, *parts, rows=found["breakdown"] if found["group_by"] else found["totals"])
     if found.get("known_organizations") is not None:
         known = ", ".join(found["known_organizations"]) or "none yet"
@@ -109,6 +110,29 @@ def uncertain_lines(found: Document) -> list[str]:
     return lines
 
 
+def conversion_lines(display: Document | None) -> list[str]:
+    """What was converted by which rates, and what was not; nothing where amounts are as they were."""
+    if display is None:
+        return []
+    lines = []
+    originals = {row["currency"]: row["cost"] for row in display["original_totals"] if row["currency"]}
+    for currency in sorted({rate["currency"] for rate in display["rates"]}):
+        rates = [rate for rate in display["rates"] if rate["currency"] == currency]
+        days = [rate["rate_date"] for rate in rates]
+        span = days[0] if min(days) == max(days) else f"{min(days)} to {max(days)}"
+        spent = format_money(Decimal(str(originals[currency])))
+        sources = ", ".join(sorted({rate["source"] for rate in rates}))
+        lines.append(f"Converted: {spent} {currency} in all, by rates of {span} ({sources})")
+    for lacking in display["not_converted"]:
+        first, last = lacking["first_date"], lacking["last_date"]
+        when = first if first == last else f"{first} to {last}"
+        lines.append(
+            f"Not converted: {lacking['currency']} of {when}, there is no exchange rate; `cost-ops currencies import` "
+            "adds them."
+        )
+    return lines
+
+
 def _requests(part: Document) -> str:
     share = format_share(part["share"])
     requests = part["requests"]
@@ -130,6 +154,7 @@ def show_summary(output: Output, found: Document) -> None:
             parts.append(replace(_breakdown(rows, [dimension]), title=title))
     parts.extend(total_lines(found["totals"]))
     parts.extend(uncertain_lines(found))
+    parts.extend(conversion_lines(found.get("display")))
     output.show(found, *parts, rows=found["totals"])
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
+from cost_ops.domain.exchange import Converted
 from cost_ops.domain.periods import Granularity, TimeRange, buckets, from_us
 from cost_ops.domain.rollups import Measures
 
@@ -74,6 +75,8 @@ class CostQuery:
     limit: int | None = None
     from_records: bool = False
     """Answer from records alone: the slow truth that rollups are checked against."""
+    display_currency: str | None = None
+    """Convert amounts into this currency, each UTC day's by its own rate; bounds on cost are then in it."""
 
     @property
     def granularity(self) -> Granularity | None:
@@ -224,6 +227,10 @@ class CostReport:
     data_through: datetime | None = None
     sources: tuple[str, ...] = field(default=())
     """What answered: names of rollup grains, `records`."""
+    converted: Converted | None = None
+    """How amounts came to be in the display currency, where one was asked for."""
+    original_totals: tuple[CostRow, ...] = ()
+    """The totals before the conversion."""
 
 
 def data_through(timestamp_us: int | None) -> datetime | None:

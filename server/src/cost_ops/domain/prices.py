@@ -192,12 +192,10 @@ def default_price(organization_id: str, rates: Sequence[Rate]) -> Price:
     )
 
 
-def check_currency(code: str) -> str:
+def check_currency(code: str, field: str = "currency") -> str:
     """`code` where it has the form of an ISO 4217 code. Raises InvalidInput (`unknown_currency`)."""
     if not is_currency(code):
-        raise invalid(
-            "currency", "unknown_currency", f"currency must be an ISO 4217 code such as USD, got {code[:20]!r}"
-        )
+        raise invalid(field, "unknown_currency", f"{field} must be an ISO 4217 code such as USD, got {code[:20]!r}")
     return code
 
 

@@ -1,11 +1,13 @@
-"""What services need of storage for contracts of organisations."""
+"""What services need of storage for contracts and exchange rates."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
 
 from cost_ops.domain.contracts import Contract
+from cost_ops.domain.exchange import ExchangeRate
 
 
 class ContractRepository(Protocol):
@@ -22,3 +24,27 @@ class ContractRepository(Protocol):
 
     def end(self, number: int, at: datetime) -> None:
         """Set the end of a contract."""
+
+
+class Imported(NamedTuple):
+    """What an import of exchange rates did. `kept` are stored rates that it contradicts and that stand."""
+
+    added: int
+    unchanged: int
+    replaced: int
+    kept: Sequence[ExchangeRate]
+
+
+class ExchangeRateRepository(Protocol):
+    """Exchange rates of the installation."""
+
+    def add(self, rates: Sequence[ExchangeRate], now: datetime, *, replace: bool) -> Imported:
+        """Store rates; a stored one that differs stands, unless it is to be replaced."""
+
+    def between(self, first: date, last: date, currencies: Collection[str]) -> list[ExchangeRate]:
+        """The rates of these days that any of the currencies is part of."""
+
+    def page(
+        self, *, base: str | None, quote: str | None, first: date | None, last: date | None, limit: int, offset: int
+    ) -> tuple[list[ExchangeRate], int]:
+        """Rates, newest first, and how many there are in all."""

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from cost_ops.domain.access import authorize
 from cost_ops.domain.assembly import assemble
+from cost_ops.domain.conversion import Part, convert, parts_of
 from cost_ops.domain.costs import CostQuery, CostReport, Filter, SummedRow, data_through
+from cost_ops.domain.exchange import Converted
 from cost_ops.domain.rollups import CUBES, Cube, Measures, Read, cubes_for, plan
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import CostRepository, Ledger
+from cost_ops.services import exchange
 
 
 def query(ctx: Context, organization_id: str | None, cost_query: CostQuery) -> CostReport:
@@ -38,8 +41,9 @@ def _covered(ctx: Context, bound: str | None) -> list[str]:
 
 def _report(ctx: Context, organization_ids: Sequence[str], cost_query: CostQuery) -> CostReport:
     slots = cost_query.slots()
+    parts = parts_of(slots) if cost_query.display_currency is not None else []
     cubes = () if cost_query.from_records else cubes_for(cost_query.dimensions)
-    reads = plan([(s.start_us, s.end_us) for s in slots], cubes)
+    reads = plan([(s.start_us, s.end_us) for s in parts or slots], cubes)
     found: list[Iterable[SummedRow]] = []
     newest: int | None = None
     for organization_id in organization_ids:
@@ -47,13 +51,26 @@ def _report(ctx: Context, organization_ids: Sequence[str], cost_query: CostQuery
             for read in reads:
                 found.append(list(_rows(ledger, read, cost_query)))
             newest = max((n for n in (newest, ledger.costs.newest_us()) if n is not None), default=None)
-    return assemble(
-        cost_query,
-        slots,
-        (row for rows in found for row in rows),
-        data_through=data_through(newest),
-        sources=tuple(sorted({r.cube.grain.value if r.cube else "records" for r in reads})),
-    )
+    about = {
+        "data_through": data_through(newest),
+        "sources": tuple(sorted({r.cube.grain.value if r.cube else "records" for r in reads})),
+    }
+    every = [row for rows in found for row in rows]
+    if cost_query.display_currency is None:
+        return assemble(cost_query, slots, every, **about)
+    rows, converted = _converted(ctx, every, parts, cost_query.display_currency)
+    whole = replace(cost_query, group_by=(), having=(), limit=None)
+    before = assemble(whole, [cost_query.span], (row._replace(slot=0, values=()) for row in every))
+    return assemble(cost_query, slots, rows, **about, converted=converted, original_totals=before.totals)
+
+
+def _converted(
+    ctx: Context, rows: Sequence[SummedRow], parts: Sequence[Part], into: str
+) -> tuple[list[SummedRow], Converted]:
+    """Rows by part of a slot as rows by slot in one currency, by the rates stored now."""
+    currencies = {row.currency for row in rows if row.currency} | {into}
+    table = exchange.table_of(ctx, currencies, parts[0].day, parts[-1].day)
+    return convert(rows, parts, table, into)
 
 
 def _rows(ledger: Ledger, read: Read, cost_query: CostQuery) -> Iterable[SummedRow]:

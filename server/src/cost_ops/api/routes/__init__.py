@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 from cost_ops.api.operations import Operation
-from cost_ops.api.routes import analytics, auth, contracts, costs, health, ingest, organizations, pricing, telemetry, usage
+from cost_ops.api.routes import (
+    analytics,
+    auth,
+    contracts,
+    costs,
+    exchange_rates,
+    health,
+    ingest,
+    organizations,
+    price_reviews,
+    pricing,
+    repricing,
+    telemetry,
+    usage,
+)
 
 OPERATIONS: tuple[Operation, ...] = tuple(
     operation
-    for module in (ingest, telemetry, usage, costs, analytics, pricing, contracts, auth, organizations, health)
+    for module in (
+        ingest,
+        telemetry,
+        usage,
+        costs,
+        repricing,
+        analytics,
+        price_reviews,
+        pricing,
+        contracts,
+        exchange_rates,
+        auth,
+        organizations,
+        health,
+    )
     for operation in module.routes.operations
 )
 """All routes; those without a handler are answered by the gateway."""

@@ -8,6 +8,7 @@ from cost_ops.api.cost_questions import QUESTION_SCHEMA, read_question
 from cost_ops.api.operations import BodyOf, Call, Routes
 from cost_ops.api.parameters_known import (
     DEFAULT_RANGE,
+    DISPLAY_CURRENCY,
     FILTERS,
     GROUP_BY,
     LIMIT,
@@ -25,7 +26,7 @@ from cost_ops.domain.periods import parse_zone
 from cost_ops.services import costs
 
 routes = Routes("Costs")
-_PARAMETERS = (ORGANIZATION, *SPAN, GROUP_BY, *FILTERS, ORDER_BY, ORDER, LIMIT)
+_PARAMETERS = (ORGANIZATION, *SPAN, GROUP_BY, *FILTERS, ORDER_BY, ORDER, LIMIT, DISPLAY_CURRENCY)
 _EXAMPLE = {
     "start_date": "2025-01-01T00:00:00Z",
     "end_date": "2025-02-01T00:00:00Z",
@@ -55,6 +56,7 @@ def _ask(call: Call, *, default: str, group_by: tuple[str, ...]) -> CostAnswer:
         order_by=given.get("order_by"),
         descending=given.get("order") != "asc",
         limit=given.get("limit"),
+        display_currency=given.get("display_currency"),
     )
     named: str | None = given.get("organization_id")
     report = costs.query(call.ctx, named, question)

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from cost_ops.api.money import MaybeMoney, Money, MoneyWriter
 from cost_ops.api.parameters_known import Asked
+from cost_ops.api.schemas.exchange_rates import NotConvertedView, UsedRateView, conversion_views
 from cost_ops.domain.costs import CostReport, CostRow, StatusSum
 
 Share = Annotated[str, Meta(description="a part of the whole, from 0 to 1, as text", examples=["0.0123"])]
@@ -61,6 +62,15 @@ class Estimated(Struct):
     share: Share
 
 
+class Display(Struct):
+    """The conversion of an answer: the rates that it used, what lacked one, and the totals as they were."""
+
+    currency: str
+    rates: list[UsedRateView]
+    not_converted: list[NotConvertedView]
+    original_totals: list[Total]
+
+
 class CostData(Struct):
     """The answer. `total_cost` and `currency` are null where there are several currencies: see `totals`."""
 
@@ -89,6 +99,9 @@ class CostData(Struct):
     row_count: Annotated[int, Meta(description="rows before `limit`")]
     data_through: Annotated[datetime | None, Meta(description="the time of the newest usage")]
     sources: Annotated[Sequence[str], Meta(description="what answered: rollup grains, records")]
+    display: Annotated[
+        Display | None, Meta(description="how amounts came to be in `display_currency`, where one was asked for")
+    ]
 
 
 class CostAnswer(Struct):
@@ -136,8 +149,17 @@ def cost_answer(report: CostReport, asked: Asked, organization_id: str | None, m
             row_count=report.row_count,
             data_through=report.data_through,
             sources=report.sources,
+            display=_display(report, money),
         )
     )
+
+
+def _display(report: CostReport, money: MoneyWriter) -> Display | None:
+    found = report.converted
+    if found is None:
+        return None
+    originals = [_total(total, money) for total in report.original_totals]
+    return Display(found.currency, *conversion_views(found), originals)
 
 
 def _total(row: CostRow, money: MoneyWriter) -> Total:

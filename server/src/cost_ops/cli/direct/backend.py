@@ -6,7 +6,9 @@ from cost_ops.bootstrap import Application, open_application
 from cost_ops.cli.direct.auth import DirectKeys
 from cost_ops.cli.direct.contracts import DirectContracts
 from cost_ops.cli.direct.costs import DirectCosts
+from cost_ops.cli.direct.currencies import DirectCurrencies
 from cost_ops.cli.direct.pricing import DirectPricing
+from cost_ops.cli.direct.repricing import DirectRepricing
 from cost_ops.cli.direct.usage import DirectUsage
 from cost_ops.domain.access import OWNER
 from cost_ops.domain.errors import Unavailable
@@ -25,6 +27,8 @@ class DirectBackend:
         self.costs = DirectCosts(self.context)
         self.pricing = DirectPricing(self.application, self.context)
         self.contracts = DirectContracts(self.context)
+        self.repricing = DirectRepricing(self.context)
+        self.currencies = DirectCurrencies(self.context)
         self.keys = DirectKeys(self.context)
 
     def close(self) -> None:

@@ -6,7 +6,9 @@ from cost_ops.cli.remote.auth import RemoteKeys
 from cost_ops.cli.remote.client import Client
 from cost_ops.cli.remote.contracts import RemoteContracts
 from cost_ops.cli.remote.costs import RemoteCosts
+from cost_ops.cli.remote.currencies import RemoteCurrencies
 from cost_ops.cli.remote.pricing import RemotePricing
+from cost_ops.cli.remote.repricing import RemoteRepricing
 from cost_ops.cli.remote.usage import RemoteUsage
 
 
@@ -20,6 +22,8 @@ class RemoteBackend:
         self.costs = RemoteCosts(client)
         self.pricing = RemotePricing(client)
         self.contracts = RemoteContracts(client)
+        self.repricing = RemoteRepricing(client)
+        self.currencies = RemoteCurrencies(client)
         self.keys = RemoteKeys(client)
 
     def close(self) -> None:

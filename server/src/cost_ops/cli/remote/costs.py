@@ -29,6 +29,7 @@ class RemoteCosts:
             "group_by": ",".join(query.group_by) or None,
             "order_by": query.order_by,
             "limit": query.limit,
+            "display_currency": query.display_currency,
             **filter_parameters(query.filters),
         }
         found: Document = self._client.get("/costs", parameters)["data"]
