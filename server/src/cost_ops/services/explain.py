@@ -134,7 +134,7 @@ def _base_of(book: PriceBook, number: int | None) -> int | None:
 def _again(book: PriceBook, record: UsageRecord) -> Costed:
     """The cost by the prices that the record points at; where it has none, by today's book."""
     usage, steps = StoredUsage.of(record), steps_of(record.evidence)
-    if record.cost_e10 is None:
+    if record.price_id is None and not record.step_prices:
         return cost_of(book, usage, steps)
     if record.step_prices:
         return cost_of_steps([_compiled(book, number) for number in record.step_prices], usage, steps)
@@ -166,7 +166,7 @@ def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
     if record.status == "unpriced":
         return _why_unpriced(record, again)
     if record.status == "reported":
-        return "the provider's own amount" + (", within bounds of ours" if price else "; we know no price")
+        return f"the provider's own amount{_beside_ours(price, again)}"
     if record.status == "estimated" and record.estimated:
         return "some of the usage had to be assumed"
     words = untold(again.price, StoredUsage.of(record)) if again.price is not None else []
@@ -176,6 +176,12 @@ def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
         sent = price is not None and price.layer == "default"
         return "priced by the default price that came with the record" if sent else "priced by a default price"
     return "quantities times rates, each line rounded once"
+
+
+def _beside_ours(price: Price | None, again: Costed) -> str:
+    if price is not None:
+        return ", within bounds of ours"
+    return f"; our price has no rate for {', '.join(again.missing)}" if again.missing else "; we know no price"
 
 
 def _why_unpriced(record: UsageRecord, again: Costed) -> str:
