@@ -14,23 +14,25 @@ from typing import Any
 
 from cost_ops.domain.errors import CostOpsError, InvalidInput, NotFound, Problem, invalid
 from cost_ops.domain.shape_counting import Counting, Discrepancy, Traced
+from cost_ops.domain.shape_evidence import INCOMPLETE, evidence
 from cost_ops.domain.shape_facts import reported, text_at
 from cost_ops.domain.shape_plans import Plan, plan_of
-from cost_ops.domain.shape_responses import INCOMPLETE, Located, evidence, fields_of, fold, locate, usage_alone
+from cost_ops.domain.shape_responses import Located, fields_of, fold, locate, usage_alone, wrapped
 from cost_ops.domain.shape_steps import Stepped, count_steps, step_items
 from cost_ops.domain.shapes import ANY_PROVIDER, Shape
 from cost_ops.domain.usage import Quantities, Step
 
 __all__ = ["Discrepancy", "Extracted", "ShapeBook", "Step", "Traced"]
 
-MOST_EVENTS = 1_000_000
+MOST_EVENTS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
     """What a payload says. `quantities` is the sum over all steps: disjoint, only what is not zero.
 
-    `usage` is the evidence: JSON of at most 8 KB without content. `steps` is empty where there was one.
+    `usage` is the evidence: JSON of at most 8 KB (more only for very many steps), without content. `steps` is empty
+    where there was one.
     """
 
     shape: str
@@ -156,7 +158,7 @@ def _extracted(shape: Shape, plan: Plan, located: Located) -> Extracted:
         (counting.estimated if stepped is None else stepped.estimated) or located.response.get(INCOMPLETE) is True,
         tuple(counting.discrepancies) if stepped is None else stepped.discrepancies,
         () if stepped is None else stepped.steps,
-        evidence(shape, located, counting.counted),
+        wrapped(located, evidence(shape, located.usage, located.usage_at, located.response, counting.counted)),
     )
 
 
@@ -170,6 +172,10 @@ def _unrecognised(provider: str, name: str, candidates: tuple[Shape, ...], paylo
         )
     tried = ", ".join(shape.id for shape in candidates)
     found = ", ".join(fields_of(payload)) or "no fields"
-    hint = "; a whole response goes into `response`" if name == "usage" and "usage" in payload else ""
+    hint = ""
+    if name == "usage" and any(locate(shape, payload) for shape in candidates):
+        hint = "; a whole response goes into `response`"
+    elif name == "response" and any(usage_alone(shape, payload) for shape in candidates):
+        hint = "; a usage object alone goes into `usage`"
     message = f"{name} has no known form for {provider[:40]}{hint}. Tried: {tried}. Found: {found}"
     return InvalidInput([Problem(name, "unknown_shape", message)])

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cost_ops.domain.errors import InvalidInput, Problem
+from cost_ops.domain.shape_items import COUNTED, count_items
 from cost_ops.domain.shape_numbers import number
-from cost_ops.domain.shape_paths import MOST_ITEMS, Path, find, find_all
-from cost_ops.domain.shape_plans import Compared, Listed, Node, Plan
+from cost_ops.domain.shape_paths import MOST_ITEMS, Path, find
+from cost_ops.domain.shape_plans import Compared, Listed, Node, Plan, Prefixes
 from cost_ops.domain.shapes import Count, Items, Shape
 from cost_ops.domain.usage import MAX_TOKENS, Quantities, Quantity
-
-COUNTED = "_counted"
-"""In evidence: what items of a response were counted to, by meter; the items themselves are not kept."""
 
 UNKNOWN_LIFETIME = "input_cache_write_unknown"
 
@@ -37,13 +35,6 @@ class Traced(NamedTuple):
     quantity: Quantity
     meter: str | None
     note: str
-
-
-class Prefixes(NamedTuple):
-    """What paths in a usage object and in its response begin with."""
-
-    usage: str
-    response: str
 
 
 class Counting:
@@ -295,22 +286,3 @@ class Counting:
         except InvalidInput as error:
             self._list_problem(error, self._prefix(items.path))
             return 0
-
-
-def count_items(items: Items, usage: dict[str, Any], response: dict[str, Any]) -> int:
-    """How many items a counter counts. Raises InvalidInput where a list is none, or too long."""
-    seen: set[str] = set()
-    amount = 0
-    for _, item in find_all(response if items.path.outer else usage, items.path.steps):
-        if not all(_text(find(item, path.steps)) in allowed for path, allowed in items.where):
-            continue
-        same = _text(find(item, items.distinct.steps)) if items.distinct is not None else None
-        if same is None or same not in seen:
-            amount += 1
-            if same is not None:
-                seen.add(same)
-    return amount
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

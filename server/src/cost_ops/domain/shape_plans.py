@@ -49,6 +49,13 @@ class Listed(NamedTuple):
     everything: int
 
 
+class Prefixes(NamedTuple):
+    """What paths in a usage object and in its response begin with."""
+
+    usage: str
+    response: str
+
+
 class Compared(NamedTuple):
     """A check with the slots of its numbers."""
 

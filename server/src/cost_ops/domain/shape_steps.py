@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.meters import TOKEN_METERS
-from cost_ops.domain.shape_counting import Counting, Discrepancy, Prefixes, Traced
-from cost_ops.domain.shape_paths import MOST_ITEMS, find
+from cost_ops.domain.shape_counting import Counting, Discrepancy, Traced
+from cost_ops.domain.shape_paths import find
+from cost_ops.domain.shape_plans import Prefixes
 from cost_ops.domain.shapes import Shape, Steps
 from cost_ops.domain.usage import Quantities, Step
+
+MOST_STEPS = 1000
 
 
 class Stepped(NamedTuple):
@@ -39,8 +42,8 @@ def count_steps(shape: Shape, items: list[Any], whole: Counting, *, trace: bool 
     if plan is None:
         raise ValueError(f"{shape.id} has no steps")
     at = f"{whole.at().usage}{plan.path.text}"
-    if len(items) > MOST_ITEMS:
-        raise InvalidInput([Problem(at, "too_large", f"{at} has {len(items)} items; at most {MOST_ITEMS} are read")])
+    if len(items) > MOST_STEPS:
+        raise InvalidInput([Problem(at, "too_large", f"{at} has {len(items)} items; at most {MOST_STEPS} are read")])
     served = {_model(item, plan) for item in items if _kind(item, plan) == plan.served}
     steps: list[Step] = []
     rows: list[Traced] = []
