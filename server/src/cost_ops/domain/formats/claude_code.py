@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cost_ops.domain.formats.identities import ledger_key
 from cost_ops.domain.formats.models import maker, served
 from cost_ops.domain.formats.reading import Format, Told, not_an_object, present, usage_record
-from cost_ops.domain.formats.values import amount, instant, is_count, nested, text, whole
+from cost_ops.domain.formats.values import amount, instant, is_count, label, nested, text, whole
 from cost_ops.domain.payloads import MIN_RESPONSE_ID
 from cost_ops.domain.records_file import Found, Item
 
@@ -126,7 +127,7 @@ def _record(key: str, answer: _Answer, told: Told) -> Found:
         "response_id": response_id,
         "idempotency_key": _ledger_key(response_id, key),
         "session_id": text(entry.get("sessionId")),
-        "project_id": _FOLDER.split(folder.rstrip("/\\"))[-1] if folder else None,
+        "project_id": label(_FOLDER.split(folder.rstrip("/\\"))[-1]) if folder else None,
         "estimated": None if answer.finished else True,
         "tags": {"agent": "claude-code"} | ({"sidechain": "true"} if entry.get("isSidechain") is True else {}),
         "metadata": present(
@@ -140,7 +141,7 @@ def _ledger_key(response_id: str | None, key: str) -> str | None:
     """The ledger's key where there is no response id to know the answer by, or one too short to be unique."""
     if (response_id is not None and len(response_id) >= MIN_RESPONSE_ID) or key.startswith(_NO_KEY):
         return None
-    return f"claude-code:{key}"[:256]
+    return ledger_key("claude-code", key)
 
 
 def _strange(usage: Mapping[str, Any]) -> bool:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cost_ops.domain.errors import InvalidInput, Problem
+from cost_ops.domain.formats.identities import ledger_key
 from cost_ops.domain.formats.models import maker, served
 from cost_ops.domain.formats.reading import Format, Told, not_an_object, present, usage_record
-from cost_ops.domain.formats.values import instant, is_count, nested, text, whole
+from cost_ops.domain.formats.values import instant, is_count, label, nested, text, whole
 from cost_ops.domain.periods import parse_instant, to_us
 from cost_ops.domain.records_file import Found, Item
 
@@ -78,7 +79,7 @@ def convert(items: Iterable[Item], told: Told) -> Iterator[Found]:
 
 def recognises(values: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a value is a line of a rollout."""
-    return any(v.get("type") in _KINDS and isinstance(v.get("payload"), Mapping) for v in values)
+    return any(str(v.get("type")) in _KINDS and isinstance(v.get("payload"), Mapping) for v in values)
 
 
 def _begin(session: _Session, line: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
@@ -88,7 +89,7 @@ def _begin(session: _Session, line: Mapping[str, Any], payload: Mapping[str, Any
     session.known = True
     session.session_id = text(payload.get("id")) or text(payload.get("session_id"))
     folder = text(payload.get("cwd"))
-    session.project_id = folder.rstrip("/\\").replace("\\", "/").rpartition("/")[2] if folder else None
+    session.project_id = label(folder.rstrip("/\\").replace("\\", "/").rpartition("/")[2]) if folder else None
     session.provider = text(payload.get("model_provider"))
     session.model = text(payload.get("model"))
     session.version = text(payload.get("cli_version"))
@@ -164,7 +165,7 @@ def _record(
         "usage": _as_response_usage(usage),
         "timestamp": instant(line.get("timestamp")),
         "response_id": response_id,
-        "idempotency_key": None if response_id else key[:256],
+        "idempotency_key": None if response_id else ledger_key("codex", key),
         "session_id": session.session_id,
         "project_id": session.project_id,
         "tags": {"agent": "codex"},
@@ -176,7 +177,7 @@ def _record(
 def _key(session: _Session, line: Mapping[str, Any], usage: _Usage) -> str:
     """The same event in a copy of the file has the same key."""
     counted = "-".join(map(str, _counts(session.total or usage)))
-    return f"codex:{session.session_id or ''}:{line.get('timestamp')}:{counted}"
+    return f"{session.session_id or ''}:{line.get('timestamp')}:{counted}"
 
 
 def _as_response_usage(usage: _Usage) -> dict[str, Any]:

@@ -12,9 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from cost_ops.domain.formats.identities import ledger_key
 from cost_ops.domain.formats.models import maker, served
 from cost_ops.domain.formats.reading import Format, Told, each, present, usage_record
-from cost_ops.domain.formats.values import amount, elapsed_ms, instant, is_count, mapping, text, whole, words
+from cost_ops.domain.formats.values import (
+    amount,
+    elapsed_ms,
+    instant,
+    is_count,
+    label,
+    labels,
+    mapping,
+    text,
+    whole,
+    words,
+)
 from cost_ops.domain.records_file import Found, Item
 from cost_ops.domain.text import split_tag
 
@@ -95,7 +107,6 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
         return Found(place, {}, skipped="without usage")
     host = served(text(_get(row, "providedModelName")) or text(row.get("model")) or told.model or "")
     start = instant(_get(row, "startTime"))
-    key = text(row.get("id"))
     note = usage.pop("note", None)
     fields = {
         "provider": host.provider or told.provider or maker(host.model_id),
@@ -103,7 +114,7 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
         "region": host.region,
         "timestamp": start,
         "latency_ms": elapsed_ms(start, instant(_get(row, "endTime"))),
-        "idempotency_key": f"langfuse:{key}"[:256] if key else None,
+        "idempotency_key": ledger_key("langfuse", text(row.get("id"))),
         "user_id": text(_get(row, "userId")),
         "session_id": text(_get(row, "sessionId")),
         "project_id": text(_get(row, "projectId")),
@@ -112,7 +123,7 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
             {
                 "langfuse_cost": _cost(row),
                 "trace_id": text(_get(row, "traceId")),
-                "name": text(row.get("name")),
+                "name": label(row.get("name")),
                 "counting_note": note,
             }
         ),
@@ -192,7 +203,7 @@ def _cost(row: Mapping[str, Any]) -> str | None:
 def _tags(row: Mapping[str, Any]) -> dict[str, str]:
     tags = dict(split_tag(word) for word in words(row.get("tags")))
     environment = text(row.get("environment"))
-    return tags | ({"env": environment} if environment else {})
+    return labels(({"env": environment} if environment else {}) | tags)
 
 
 FORMAT = Format("langfuse", "Langfuse observations", convert, recognises, lists=("data", "logs", "observations"))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from cost_ops.domain.errors import Problem
+from cost_ops.domain.formats.identities import ledger_key, provider_response_id
 from cost_ops.domain.formats.models import maker, served
 from cost_ops.domain.formats.reading import Format, Told, each, present, usage_record
 from cost_ops.domain.formats.values import (
@@ -20,12 +21,14 @@ from cost_ops.domain.formats.values import (
     flag,
     instant,
     is_count,
+    labels,
     mapping,
     nested,
     text,
     whole,
     words,
 )
+from cost_ops.domain.money import format_decimal
 from cost_ops.domain.records_file import Found, Item
 from cost_ops.domain.text import split_tag
 
@@ -42,6 +45,10 @@ _DETAILS = {
     "output_video_tokens": ("completion_tokens_details", "video_tokens"),
 }
 _MODALITIES = ("input_audio_tokens", "input_image_tokens", "input_video_tokens")
+_READS = frozenset({"get_responses", "delete_responses", "cancel_responses", "list_input_items"})
+"""Calls that repeat the usage of the response that they read. A background response is paid when it is read."""
+
+_BATCHES = frozenset({"retrieve_batch", "create_batch"})
 _CACHE_READ = (("prompt_tokens_details", "cached_tokens"), ("cache_read_input_tokens",))
 _CACHE_WRITTEN = (
     ("prompt_tokens_details", "cache_write_tokens"),
@@ -68,6 +75,9 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
     hit = flag(row.get("cache_hit"))
     if not hit and not any(is_count(count) and count for count in usage.values()):
         return _without_counts(place, row, metadata)
+    call_type = (text(row.get("call_type")) or "").removeprefix("a")
+    if call_type in _READS and not _spend(row):
+        return Found(place, {}, skipped="reads a stored response")
     host = served(text(row.get("model")) or told.model or "", text(row.get("custom_llm_provider")))
     start, end = instant(row.get("startTime")), instant(row.get("endTime"))
     key = text(row.get("request_id")) or text(row.get("id"))
@@ -78,13 +88,14 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
         "requested_model_id": text(row.get("model_group")),
         "timestamp": start,
         "latency_ms": elapsed_ms(start, end),
-        "idempotency_key": f"litellm:{key}"[:256] if key else None,
+        "idempotency_key": ledger_key("litellm", key),
         "response_id": None if hit else _response_id(row),
         "user_id": text(row.get("end_user")) or text(row.get("user")) or text(metadata.get("user_api_key_user_id")),
         "team_id": text(row.get("team_id")) or text(metadata.get("user_api_key_team_id")),
         "project_id": text(metadata.get("user_api_key_project_id")),
         "session_id": text(row.get("session_id")) or text(row.get("trace_id")),
         "service_tier": text(nested(mapping(row.get("response")), "service_tier")),
+        "processing": "batch" if call_type in _BATCHES else None,
         "tags": _tags(row, metadata),
         "metadata": _kept(row, metadata),
     }
@@ -97,9 +108,9 @@ def _record(place: int, row: Mapping[str, Any], told: Told) -> Found:
 
 def _without_counts(place: int, row: Mapping[str, Any], metadata: Mapping[str, Any]) -> Found:
     """A row that counts nothing: a failed call, or one that is paid by something else than tokens."""
-    spend = amount(row.get("spend"))
-    if spend is not None and Decimal(spend):
-        message = f"nothing is counted, though LiteLLM says that it cost {spend}: send it with its images or seconds"
+    if spend := _spend(row):
+        cost = format_decimal(spend)
+        message = f"nothing is counted, though LiteLLM says that it cost {cost}: send it with its images or seconds"
         return Found(place, {}, [Problem("usage", "nothing_used", message)])
     failed = "failure" in (row.get("status"), metadata.get("status"))
     return Found(place, {}, skipped="failed without usage" if failed else "without usage")
@@ -165,13 +176,20 @@ def _from_cache(fields: Mapping[str, Any], usage: Mapping[str, Any]) -> dict[str
 
 def _response_id(row: Mapping[str, Any]) -> str | None:
     """The provider's response id, which is also a spend log's own unless the provider gave none."""
-    return text(nested(mapping(row.get("response")), "id")) or text(row.get("request_id")) or text(row.get("id"))
+    stated = text(nested(mapping(row.get("response")), "id")) or text(row.get("request_id")) or text(row.get("id"))
+    return provider_response_id(stated)
 
 
 def _tags(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str]:
     tags = dict(split_tag(word) for word in words(row.get("request_tags")))
     alias = text(metadata.get("user_api_key_alias"))
-    return tags | ({"litellm_key": alias} if alias else {})
+    return labels(({"litellm_key": alias} if alias else {}) | tags)
+
+
+def _spend(row: Mapping[str, Any]) -> Decimal:
+    """What LiteLLM says that a row cost; 0 where it says nothing."""
+    stated = row.get("spend") if row.get("spend") is not None else row.get("response_cost")
+    return Decimal(amount(stated) or 0)
 
 
 def _kept(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:

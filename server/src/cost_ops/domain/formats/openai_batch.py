@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cost_ops.domain.formats.identities import ledger_key
 from cost_ops.domain.formats.reading import Format, Told, each, present, usage_record
 from cost_ops.domain.formats.slimming import slim
-from cost_ops.domain.formats.values import instant, mapping, nested, text
+from cost_ops.domain.formats.values import instant, label, mapping, nested, text
 from cost_ops.domain.records_file import Found, Item
 
 DEFAULT_PROVIDER = "openai"
@@ -34,17 +35,16 @@ def _record(place: int, line: Mapping[str, Any], told: Told) -> Found:
         status = nested(line, "response", "status_code")
         failed = bool(line.get("error") or nested(body, "error")) or status not in (None, 200)
         return Found(place, {}, skipped="failed without usage" if failed else "without usage")
-    key = text(line.get("id"))
     fields = {
         "provider": told.provider or DEFAULT_PROVIDER,
         "model_id": text(nested(body, "model")) or told.model,
         "response": slim(body),
         "processing": "batch",
         "timestamp": instant(nested(body, "created") or nested(body, "created_at")),
-        "idempotency_key": f"openai-batch:{key}"[:256] if key else None,
+        "idempotency_key": ledger_key("openai-batch", text(line.get("id"))),
         "metadata": present(
             {
-                "batch_custom_id": text(line.get("custom_id")),
+                "batch_custom_id": label(line.get("custom_id")),
                 "batch_request_id": text(nested(line, "response", "request_id")),
             }
         ),

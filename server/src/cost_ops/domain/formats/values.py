@@ -12,10 +12,12 @@ from cost_ops.domain.exact_json import DECODER
 from cost_ops.domain.money import format_decimal
 from cost_ops.domain.periods import format_instant, from_us, parse_instant, to_us
 from cost_ops.domain.submitted import MAX_LATENCY_MS
+from cost_ops.domain.text import MAX_TAG_KEY, MAX_TAGS, MAX_TEXT
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?\Z", re.ASCII
 )
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _WHOLE = re.compile(r"[+-]?\d{1,30}\Z", re.ASCII)
 _MILLISECONDS_FROM = 10**11
 """A count of seconds this large lies in the year 5138, a count of milliseconds in 1973."""
@@ -28,6 +30,23 @@ def text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def label(value: Any) -> str | None:
+    """A text that fits a tag: on one line, and cut where it is too long. For words of ours, never for identities."""
+    stated = text(value)
+    if stated is None:
+        return None
+    line = _UNFIT.sub(" ", stated)
+    return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
+def labels(tags: Mapping[Any, Any]) -> dict[str, str]:
+    """Tags that fit, at most as many as a record may have."""
+    fitting = {
+        name[:MAX_TAG_KEY]: word for key, value in tags.items() if (name := label(key)) and (word := label(value))
+    }
+    return dict(list(fitting.items())[:MAX_TAGS])
 
 
 def whole(value: Any) -> Any:
