@@ -89,9 +89,9 @@ class _Binary:
 
 def _binary_attributes(attributes: Iterable[KeyValue]) -> dict[str, Any]:
     return {
-        pair.key: _binary_value(pair.value)
+        key: _binary_value(pair.value)
         for pair in attributes
-        if pair.key in KNOWN or pair.key.startswith(TAG_PREFIX)
+        if (key := pair.key) in KNOWN or key.startswith(TAG_PREFIX)
     }
 
 

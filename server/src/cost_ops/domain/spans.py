@@ -163,9 +163,12 @@ def _count(found: _Found, problems: list[Problem]) -> int | None:
 def _text(found: _Fields, field: str) -> str | None:
     """A text attribute; numbers are written out, because ids are often kept as such."""
     held = found.get(field)
-    if held is None or isinstance(held.value, bool) or not isinstance(held.value, str | int):
+    if held is None:
         return None
-    return str(held.value).strip() or None
+    value = held.value
+    if value.__class__ is str:
+        return value.strip() or None
+    return str(value) if value.__class__ is int else None
 
 
 def _whose(span: Span, found: _Fields) -> dict[str, Any]:
