@@ -237,6 +237,12 @@ def test_a_folder_is_read_only_where_it_holds_session_logs(priced: Shell) -> Non
     assert "is a folder without .jsonl files" in priced("ingest", "--file", "empty", code=1).stderr
 
 
+def test_what_was_refused_before_is_not_forgotten_for_a_file_that_is_not_there(shell: Shell) -> None:
+    shell.write("bad.jsonl", "kept")
+    assert "There is no file" in shell("ingest", "--file", "nowhere", "--errors", "bad.jsonl", code=1).stderr
+    assert (shell.folder / "bad.jsonl").read_text() == "kept"
+
+
 def test_raw_responses_need_a_provider(shell: Shell) -> None:
     refused = shell("ingest", "--file", fixture("responses/openai.jsonl"), code=2)
     assert "name it with --provider" in refused.stderr

@@ -97,7 +97,7 @@ class UsageSource:
     """What `--file` names: a file, standard input, or a folder of session logs with everything beneath it."""
 
     def __init__(self, path: str) -> None:
-        """`-` is standard input. Raises Refused for a folder in which there is nothing to read."""
+        """`-` is standard input. Raises Refused where there is nothing that can be read."""
         self.is_folder = path != "-" and Path(path).is_dir()
         self.name = "standard input" if path == "-" else path
         self.is_empty = False
@@ -105,6 +105,8 @@ class UsageSource:
         self._inner = _session_logs(Path(path)) if self.is_folder else []
         if self.is_folder and not self._inner:
             raise Refused(f"{path} is a folder without .jsonl files; name a file, or a folder of session logs")
+        if not self.is_folder and path != "-":
+            _opened(path).close()
         self.packed_size = sum(inner.stat().st_size for inner in self._inner) if self.is_folder else None
         self._done = 0
         self._current: UsageFile | None = None
@@ -142,13 +144,16 @@ def open_usage_file(path: str) -> Iterator[UsageFile]:
             spool.seek(0)
             yield UsageFile(spool, "standard input")
         return
+    with _opened(path) as file:
+        yield UsageFile(file, path)
+
+
+def _opened(path: str) -> IO[bytes]:
     try:
-        file = Path(path).open("rb")  # noqa: SIM115 (closed below; only opening is explained)
+        return Path(path).open("rb")
     except IsADirectoryError as error:
         raise Refused(f"{path} is a folder; name a file") from error
     except FileNotFoundError as error:
         raise Refused(f"There is no file {path}") from error
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
-    with file:
-        yield UsageFile(file, path)
