@@ -32,8 +32,11 @@ METER_OF_COST = {
 }
 """Name of a cost → meter."""
 
-SIZES = {"context_over_200k": 200_001}
-"""Name of a table of costs → the number of context tokens it begins with."""
+OVER_200K, LIST_OF_TIERS = "context_over_200k", "tiers"
+"""Costs of larger contexts: the older form, one table; the newer, a list of tables with `tier.size`. That one wins."""
+
+TIERS = frozenset({"priority", "flex", "fast"})
+"""What an experimental mode may ask of the provider that is a service tier of ours."""
 
 _MORE_PROVIDERS = {
     "amazon-bedrock": "aws",
@@ -90,15 +93,26 @@ class _Reading:
             key = (canonical, model_id)
             if not isinstance(cost, Mapping):
                 self.left_out.add(LeftOut(canonical, model_id, "price", "the source states no price"))
-            elif rates := rates_of(Alternatives(self._table(canonical, model_id, cost))):
+            elif rates := rates_of(self._alternatives(canonical, model_id, model)):
                 detail = {"url": url if isinstance(url, str) else None, "date_confidence": "assumed"}
                 price = Price(canonical, model_id, "USD", rates, layer=Layer.CATALOG, source=self.source, detail=detail)
                 self.found.setdefault(key, price)
 
+    def _alternatives(self, provider: str, model_id: str, model: Mapping[str, Any]) -> Alternatives:
+        """The standard costs, and those of the modes that are a service tier of ours."""
+        variants = []
+        for name, mode in ((model.get("experimental") or {}).get("modes") or {}).items():
+            body = (mode.get("provider") or {}).get("body") or {}
+            tier = body.get("service_tier") or (body.get("speed") if body.get("speed") in TIERS else None)
+            if tier in TIERS and isinstance(mode.get("cost"), Mapping):
+                variants.append((("service_tier", tier), self._table(provider, model_id, mode["cost"])))
+            else:
+                self.left_out.add(LeftOut(provider, model_id, f"mode {name}", "no condition of ours says this"))
+        return Alternatives(self._table(provider, model_id, model["cost"]), variants=tuple(variants))
+
     def _table(self, provider: str, model_id: str, cost: Mapping[str, Any]) -> Table:
-        larger = {start: cost[name] for name, start in SIZES.items() if isinstance(cost.get(name), Mapping)}
         steps: dict[str, dict[int, Decimal]] = {}
-        for start, costs in {0: cost, **larger}.items():
+        for start, costs in ((0, cost), *_larger(cost)):
             for meter, price in self._costs(provider, model_id, costs):
                 steps.setdefault(meter, {})[start] = price
         return {meter: Steps(MILLION, tuple(sorted(at.items()))) for meter, at in steps.items() if 0 in at}
@@ -107,7 +121,7 @@ class _Reading:
         for name, value in costs.items():
             meter = METER_OF_COST.get(name)
             if meter is None:
-                if name not in SIZES:
+                if name not in (OVER_200K, LIST_OF_TIERS, "tier"):
                     self.left_out.add(LeftOut(provider, model_id, name, "no meter of ours counts this"))
                 continue
             field = f"{provider}/{model_id}.{name}"
@@ -123,3 +137,15 @@ class _Reading:
             if meant != written:
                 self.normalised.append(Normalised(f"{provider}/{model_id}", name, written, meant))
             yield meter, meant
+
+
+def _larger(cost: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """(context tokens from which it holds, costs) of every table for larger contexts: more than the size it names."""
+    tiers = cost.get(LIST_OF_TIERS)
+    if isinstance(tiers, list) and tiers:
+        for table in tiers:
+            tier = table.get("tier") if isinstance(table, Mapping) else None
+            if isinstance(tier, Mapping) and tier.get("type", "context") == "context":
+                yield int(number(tier.get("size"))) + 1, table
+    elif isinstance(cost.get(OVER_200K), Mapping):
+        yield 200_001, cost[OVER_200K]

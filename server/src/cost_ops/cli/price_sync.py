@@ -63,7 +63,7 @@ def _notes(found: Document) -> Iterator[str]:
             "--output json shows them."
         )
     if found["normalised"]:
-        yield f"{len(found['normalised']):,} numbers had float noise and were read as what they mean: --output json."
+        yield f"Numbers with float noise, read as what they mean: {len(found['normalised']):,}; --output json shows them."
     if found.get("priced_records"):
         yield priced_now(found["priced_records"])
 
