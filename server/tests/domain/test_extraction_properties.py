@@ -223,10 +223,37 @@ def test_too_many_items_and_steps_are_refused() -> None:
         BOOK.extract("anthropic", {"input_tokens": 1, "iterations": [{}] * 10_001}, whole_response=False)
 
 
-def test_many_steps_stay_small_and_count_the_same_again() -> None:
-    step = {"type": "message", "input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 5}
-    usage = {"input_tokens": 10, "output_tokens": 60, "iterations": [step] * 60}
-    found = BOOK.extract("anthropic", usage, whole_response=False)
-    assert found.quantities == {"input": 600, "output": 60, "input_cache_read": 300}
-    assert len(json_text(found.usage)) <= 8192
-    assert BOOK.extract("anthropic", dict(found.usage), whole_response=True) == found
+STEP = {"type": "message", "input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 5, "x": "y" * 99}
+UNKNOWN = {f"unknown_{n}": "x" * 60 for n in range(200)}
+LARGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "steps": ("anthropic", {"input_tokens": 10, "output_tokens": 300, "iterations": [STEP] * 300}),
+    "fields before those that count": ("openai", UNKNOWN | {"prompt_tokens": 7, "completion_tokens": 8}),
+    "items of a list": (
+        "google",
+        {
+            "promptTokenCount": 600,
+            "promptTokensDetails": [{"modality": kind, "tokenCount": 2} for kind in ("AUDIO", "TEXT", "NEW")] * 100,
+            "candidatesTokenCount": 1,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_evidence_of_a_large_payload_loses_no_count(name: str) -> None:
+    provider, usage = LARGE[name]
+    found = BOOK.extract(provider, usage, whole_response=False)
+    again = BOOK.extract(provider, parse_json(json_text(found.usage)), whole_response=True)
+    assert again == found
+    assert len(json_text(found.usage)) < len(json_text(usage)) / 2
+    assert len(found.steps) == len(usage.get("iterations", []))
+
+
+def test_a_long_stream_is_bounded_work_for_every_provider() -> None:
+    events = [{"type": "delta", "choices": [{"delta": {"content": "x"}}], "usage": None}] * 20_000
+    last = {"choices": [], "model": "m", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    assert BOOK.extract("openai", [*events, last], whole_response=True).quantities == {"input": 3, "output": 4}
+    with pytest.raises(InvalidInput, match="none of the 20000 events"):
+        BOOK.extract("nobody", events, whole_response=True)
+    with pytest.raises(InvalidInput, match="at most 200000"):
+        BOOK.extract("openai", events * 11, whole_response=True)

@@ -104,16 +104,16 @@ def _fits(value: Any, depth: int) -> bool:
 def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:
     """The numbers and short texts of a usage object that the shape reads, where they stood: nothing else."""
     kept: dict[str, Any] = {}
-    lists: dict[str, dict[str, set[str]]] = {}
+    lists: dict[tuple[str, str], set[Select]] = {}
     for path in shape.read_paths:
         match path.steps:
-            case (str(name), Select(field, value), str(key)):
-                lists.setdefault(name, {}).setdefault(f"{field}.{key}", set()).add(value)
+            case (str(name), Select() as select, str(key)):
+                lists.setdefault((name, key), set()).add(select)
             case _ if path.plain and (value := find(usage, path.steps)) is not None and _is_scalar(value):
                 place(kept, path.steps, value)
-    for name, wanted in lists.items():
+    for (name, key), selects in lists.items():
         if isinstance(usage.get(name), list):
-            kept[name] = [item for words, values in wanted.items() for item in _summed(usage[name], words, values)]
+            kept[name] = _summed(usage[name], key, selects)
     if shape.steps is not None and isinstance(steps := find(usage, shape.steps.path.steps), list):
         names = (shape.steps.kind, shape.steps.model)
         reduced = [_step(shape, item, names) if isinstance(item, dict) else item for item in steps]
@@ -126,9 +126,10 @@ def _step(shape: Shape, item: dict[str, Any], names: tuple[str, str]) -> dict[st
     return texts | own_fields(shape, {name: value for name, value in item.items() if name not in names})
 
 
-def _summed(items: list[Any], words: str, values: set[str]) -> list[dict[str, Any]]:
+def _summed(items: list[Any], key: str, selects: set[Select]) -> list[dict[str, Any]]:
     """A list of counts as short as it can be: one item for each value that the shape tells apart, one for the rest."""
-    field, _, key = words.partition(".")
+    field = max(select.field for select in selects)
+    values = {select.value for select in selects if select.field}
     sums: dict[str, Quantity] = {}
     for item in items:
         amount = item.get(key) if isinstance(item, dict) else None
