@@ -96,7 +96,7 @@ def end(session: Session, /, *, contract_id: str, at: str | None) -> None:
 
 def _show(session: Session, found: Sequence[Document]) -> None:
     from cost_ops.cli.output import Column, Table
-    from cost_ops.cli.prices import meters_text, validity
+    from cost_ops.cli.prices import meters_text
 
     rows = [
         (
@@ -105,10 +105,11 @@ def _show(session: Session, found: Sequence[Document]) -> None:
             f"{c['percent']} % {'off' if c['kind'] == 'discount' else 'on top'}",
             f"{c['provider']} / {c['model_id']}",
             meters_text(c["meters"]),
-            validity(c),
+            (c["effective_date"] or "always")[:10],
+            (c["end_date"] or "open")[:10],
             c["note"] or None,
         )
         for c in found
     ]
-    columns = [Column(header) for header in ("id", "organisation", "terms", "for", "meters", "valid", "note")]
+    columns = [Column(header) for header in ("id", "organisation", "terms", "for", "meters", "from", "until", "note")]
     session.output.show(list(found), Table(columns, rows))
