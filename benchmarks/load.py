@@ -181,6 +181,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--get")
+    parser.add_argument("--spans", type=int, help="OTLP exports of so many spans")
+    parser.add_argument("--calls-in", type=int, default=1, help="of the spans, every so manieth is a model call")
     options = parser.parse_args()
     requests = Requests(
         host=f"127.0.0.1:{options.port}",
@@ -191,11 +193,22 @@ def main() -> None:
     make: Callable[[], bytes] = requests.single
     if options.batch:
         make = partial(requests.batch, options.batch)
+    if options.spans:
+        make = _exports(options)
     if options.get:
         make = partial(requests.get, options.get)
     load = Load(port=options.port, connections=options.connections, make=make, rate=options.rate)
     measured = load.run(seconds=options.seconds, warm_up=options.warm_up)
-    json.dump(measured.summary(seconds=options.seconds, records=options.batch or 1), sys.stdout)
+    records = options.spans or options.batch or 1
+    summary = measured.summary(seconds=options.seconds, records=records) | {"sent_bytes": len(make())}
+    json.dump(summary, sys.stdout)
+
+
+def _exports(options: argparse.Namespace) -> Callable[[], bytes]:
+    from benchmarks.exports import Exports
+
+    host = f"127.0.0.1:{options.port}"
+    return Exports(host=host, key=options.key, spans=options.spans, calls_in=options.calls_in).next
 
 
 if __name__ == "__main__":
