@@ -17,9 +17,11 @@ from cost_ops.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.money import e10_from_fraction
 from cost_ops.domain.multipliers import multipliers_from_json
+from cost_ops.domain.periods import TimeRange, format_instant
 from cost_ops.domain.prices import Layer, Price
+from cost_ops.domain.reprice_runs import RepriceRequest
 from cost_ops.domain.usage import Step, UsageRecord
-from cost_ops.services import contracts, pricing
+from cost_ops.services import contracts, pricing, repricing
 from cost_ops.services.contracts import NewContract
 from tests.domain.builders import NOW
 from tests.services.conftest import Desk
@@ -225,3 +227,42 @@ def test_multipliers_of_a_price_are_kept_by_a_new_version_that_says_nothing_of_t
     desk.now += timedelta(days=1)
     third = pricing.revise(desk.ctx, desk.org, second.price_id, replace(new, multipliers=())).price
     assert pricing.get(desk.ctx, desk.org, third.price_id).multipliers == ()
+
+
+def reprice(desk: Desk) -> int:
+    """Cost all usage again; how many records changed."""
+    request = RepriceRequest(TimeRange(NOW - timedelta(days=60), NOW + timedelta(days=60)))
+    dry = repricing.dry_run(desk.ctx, desk.org, request).tally.changed
+    changed = repricing.work(desk.ctx, repricing.start(desk.ctx, desk.org, request)).tally.changed
+    assert changed == dry
+    return changed
+
+
+def costs_of(desk: Desk, usage_ids: list[str]) -> list[tuple[int | None, int | None]]:
+    with desk.ctx.storage.ledger(desk.org) as ledger:
+        assert ledger.costs.rollup_differences() == []
+    return [(r.cost_e10, r.price_id) for r in (stored(desk, usage_id) for usage_id in usage_ids)]
+
+
+def test_repricing_applies_a_contract_to_the_past_and_takes_it_back_to_the_last_digit(desk: Desk) -> None:
+    listed(desk, "c13")
+    days = [NOW - timedelta(days=n) for n in range(4)]
+    used = [
+        {"model_id": "c13", "input_tokens": 1_234 + n, "timestamp": format_instant(day)} for n, day in enumerate(days)
+    ]
+    ids = [r.usage_id for r in desk.record(*(desk.submission(**u) for u in used))]
+    before = costs_of(desk, ids)
+    contract = sign(desk, discount("7.77", model_id="c13", effective_from=days[2], effective_to=days[0]))
+    assert costs_of(desk, ids) == before, "a contract changes no history by itself"
+    assert reprice(desk) == 2
+    again = [r.usage_id for r in desk.record(*(desk.submission(**u) for u in used))]
+    assert costs_of(desk, ids) == costs_of(desk, again)
+    assert [a[0] < b[0] for a, b in zip(costs_of(desk, ids), before, strict=True) if a[0] and b[0]] == [
+        *(False, True, True, False)
+    ]
+    assert reprice(desk) == 0
+    with desk.ctx.storage.installation() as installation:
+        installation.prices.bump_version()
+        installation.contracts.end(contract.number or 0, days[2])
+    reprice(desk)
+    assert costs_of(desk, ids) == before
