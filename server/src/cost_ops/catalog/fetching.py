@@ -20,6 +20,7 @@ MAX_BYTES = 50 * 1024 * 1024
 TIMEOUT_SECONDS = 60.0
 MAX_REDIRECTS = 3
 _CHUNK = 256 * 1024
+_MOVED = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
 _UNCHANGED = "nothing was written, prices stay as they are"
 
@@ -61,12 +62,12 @@ def _get(url: str, at: str, limits: Limits, deadline: float) -> bytes | str:
     connection = _Pinned(parts, address, timeout=_left(url, deadline))
     try:
         connection.request("GET", target, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
-        response = connection.getresponse()
-        if response.status in (301, 302, 303, 307, 308) and (location := response.headers.get("Location")):
-            return location
-        if response.status != 200:
-            raise _failed(url, f"it answers {response.status} {response.reason}")
-        return _body(url, response, limits, deadline)
+        with connection.getresponse() as response:
+            if response.status in _MOVED and (location := response.headers.get("Location")):
+                return location
+            if response.status != 200:
+                raise _failed(url, f"it answers {response.status} {response.reason}")
+            return _body(url, response, limits, deadline)
     except (OSError, HTTPException) as error:
         raise _failed(url, str(error) or type(error).__name__) from error
     finally:
@@ -132,4 +133,11 @@ class _Pinned(HTTPConnection):
     def connect(self) -> None:
         """Connect to the checked address."""
         plain = socket.create_connection(self._address, self.timeout)
-        self.sock = plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=self.host)
+        if self._tls is None:
+            self.sock = plain
+            return
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        except (OSError, ValueError):
+            plain.close()
+            raise
