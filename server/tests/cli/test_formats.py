@@ -37,11 +37,15 @@ HALF = [
 @pytest.fixture
 def priced(shell: Shell) -> Shell:
     """A ledger that knows the prices of four models; those of OpenAI's are half in a batch."""
+    add_prices(shell)
+    return shell
+
+
+def add_prices(shell: Shell) -> None:
     for (provider, model), rates in RATES.items():
         listed: list[dict[str, Any]] = [{"meter": m, "price": p, "per": 1_000_000} for m, p in rates.items()]
         path = shell.write("rates.json", listed + (HALF if model == "gpt-4o*" else []))
         shell("pricing", "add", "--provider", provider, "--model", model, "--rates", path)
-    return shell
 
 
 def asked(shell: Shell, *options: str) -> Any:
@@ -136,7 +140,7 @@ def test_the_same_calls_in_another_file_count_once(priced: Shell, first: str, se
 
 
 def test_a_session_that_grew_adds_only_what_is_new(priced: Shell) -> None:
-    lines = next((FILES / "claude-code/projects/-work-shop").glob("*0001*.jsonl")).read_text().splitlines(keepends=True)
+    lines = next((FILES / "claude-code/projects/-srv-shop").glob("*0001*.jsonl")).read_text().splitlines(keepends=True)
     path = priced.write("session.jsonl", "".join(lines[:4]))
     first = priced.json("ingest", "--file", path)
     assert (first["recorded"], first["costs"]) == (1, [{"currency": "USD", "cost": "0.00978"}])
@@ -310,3 +314,14 @@ def test_large_responses_are_sent_in_batches_that_a_server_takes(remote: Shell) 
     assert len(lines) > 12_000_000
     path = remote.write("large.jsonl", lines)
     assert remote.json("ingest", "--file", path, "--provider", "openai")["recorded"] == 190
+
+
+@pytest.mark.parametrize("name", ["litellm/spend-logs.csv", "claude-code/projects", "codex/sessions"])
+def test_both_databases_come_to_the_same(any_shell: Shell, name: str) -> None:
+    add_prices(any_shell)
+    worked = next(row for row in WORKED if row[0] == name)
+    found = any_shell.json("ingest", "--file", fixture(name))
+    assert (found["recorded"], found["rejected"]) == (worked[3], 0)
+    assert total(any_shell) == worked[5]
+    assert any_shell.json("ingest", "--file", fixture(name))["recorded"] == 0
+    assert any_shell.json("verify") == [{"organization_id": "default", "differences": [], "repaired": False}]

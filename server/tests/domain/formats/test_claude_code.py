@@ -121,7 +121,7 @@ def test_the_host_is_told_by_the_response_or_the_model(answer: str, model: str, 
 
 
 def test_the_folder_is_the_project_and_the_programs_own_cost_is_kept_as_such() -> None:
-    (found,) = fields("claude-code", line(cwd="C:\\work\\shop", costUSD="0.5", version="1.0.3"))
+    (found,) = fields("claude-code", line(cwd="C:\\code\\shop", costUSD="0.5", version="1.0.3"))
     assert (found["project_id"], found["metadata"]) == ("shop", {"agent_version": "1.0.3", "claude_code_cost": "0.5"})
     assert "reported_cost" not in found
 

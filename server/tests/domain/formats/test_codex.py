@@ -20,7 +20,7 @@ def usage(sent: int, cached: int = 0, output: int = 0) -> dict[str, int]:
 
 
 def meta(session: str = "s-1", second: float = 0, **more: Any) -> dict[str, Any]:
-    return {"timestamp": at(second), "type": "session_meta", "payload": {"id": session, "cwd": "/work/shop", **more}}
+    return {"timestamp": at(second), "type": "session_meta", "payload": {"id": session, "cwd": "/srv/shop", **more}}
 
 
 def at(second: float) -> str:
