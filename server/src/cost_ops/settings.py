@@ -102,6 +102,15 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PricingSettings:
+    """Prices."""
+
+    allow_private_sources: bool = field(
+        default=False, metadata={"help": "POST /pricing/sync may fetch from addresses that are not public"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one process."""
 
@@ -112,6 +121,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     defaults: DefaultsSettings = field(default_factory=DefaultsSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    pricing: PricingSettings = field(default_factory=PricingSettings)
     path: str | None = None
     """The file that was read, if any."""
 
