@@ -11,7 +11,7 @@ from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.span_counting import counted
 from cost_ops.domain.span_emitters import EXCLUSIVE, counts_exclusively
 from cost_ops.domain.span_names import COUNTS, KNOWN, TEXTS
-from cost_ops.domain.span_nesting import ANCESTORS, repeated
+from cost_ops.domain.span_nesting import ANCESTORS, distinct
 from cost_ops.domain.span_providers import host_of, maker_of
 from cost_ops.domain.spans import Resource, Span, read_resource, usage_of
 
@@ -27,6 +27,7 @@ OTEL = {
     "gen_ai.usage.input_tokens": 100,
     "gen_ai.usage.output_tokens": 20,
 }
+NAMELESS = {name: value for name, value in OTEL.items() if "response" not in name}
 OPENLLMETRY = {
     "gen_ai.system": "Anthropic",
     "gen_ai.request.model": "claude-3-5-sonnet-20240620",
@@ -382,37 +383,100 @@ def test_an_exclusive_emitter_is_known_by_provider_version_and_attributes() -> N
     assert all(row.source.startswith("https://") for row in EXCLUSIVE)
 
 
-def family(*calls: tuple[str, str, dict[str, Any]]) -> set[int]:
-    """Which of (span, parent, attributes) are repeated."""
-    spans = [span(attributes, span_id=own * 16, parent_id=above * 16) for own, above, attributes in calls]
+def family(*calls: tuple[str, str, dict[str, Any]], **more: Any) -> dict[str, dict[str, Any]]:
+    """What is kept of (span, parent, attributes), by span."""
+    spans = [span(given, span_id=own * 16, parent_id=above * 16, **more) for own, above, given in calls]
     parents = {(s.trace_id, s.span_id): s.parent_id for s in spans}
-    return repeated([(s, found) for s in spans if (found := usage_of(s)) is not None], parents)
+    found = distinct([(s, read) for s in spans if (read := usage_of(s)) is not None], parents)
+    return {s.span_id[0]: dict(read) for s, read in found}
 
 
 def test_a_call_seen_by_two_instrumentations_counts_once_and_the_inner_one_stays() -> None:
-    nameless = {k: v for k, v in OTEL.items() if k not in ("gen_ai.response.id", "gen_ai.response.model")}
-    assert family(("1", "", nameless), ("2", "1", OTEL)) == {0}
-    assert family(("2", "1", OTEL), ("1", "", nameless)) == {1}
-    assert family(("1", "", OTEL), ("2", "1", {**OTEL, "gen_ai.usage.output_tokens": 21})) == {0}
+    assert set(family(("1", "", NAMELESS), ("2", "1", OTEL))) == {"2"}
+    assert set(family(("2", "1", OTEL), ("1", "", NAMELESS))) == {"2"}
+    assert set(family(("1", "", OTEL), ("2", "1", {**OTEL, "gen_ai.usage.output_tokens": 21}))) == {"2"}
+    assert set(family(("1", "", OTEL), ("2", "1", OTEL), ("3", "2", OTEL))) == {"3"}
 
 
-def test_other_counts_another_model_or_a_sister_is_another_call() -> None:
-    nameless = {k: v for k, v in OTEL.items() if k != "gen_ai.response.id"}
-    assert family(("1", "", nameless), ("2", "1", {**nameless, "gen_ai.usage.output_tokens": 21})) == set()
-    other = {**nameless, "gen_ai.request.model": "gpt-4", "gen_ai.response.model": "gpt-4-0613"}
-    assert family(("1", "", nameless), ("2", "1", other)) == set()
-    assert family(("1", "3", nameless), ("2", "3", nameless)) == set()
+def test_what_only_the_outer_span_said_is_kept() -> None:
+    outer = {**NAMELESS, "gen_ai.usage.cache_read.input_tokens": 60, "user.id": "ana"}
+    (kept,) = family(("1", "", outer), ("2", "1", OTEL)).values()
+    assert (kept["cached_tokens"], kept["user_id"], kept["response_id"]) == (60, "ana", OTEL["gen_ai.response.id"])
+    assert kept["idempotency_key"].endswith("2" * 16)
+
+
+def test_how_tokens_are_parted_comes_from_one_span() -> None:
+    outer = {**NAMELESS, "gen_ai.usage.cache_creation.input_tokens": 60, "gen_ai.usage.reasoning.output_tokens": 9}
+    inner = {**NAMELESS, "gen_ai.usage.cache_read.input_tokens": 50}
+    (kept,) = family(("1", "", outer), ("2", "1", inner)).values()
+    assert (kept["cached_tokens"], kept["reasoning_tokens"]) == (50, 9)
+    assert "cache_write_tokens" not in kept
+
+
+def test_other_counts_another_model_or_another_answer_is_another_call() -> None:
+    assert len(family(("1", "", NAMELESS), ("2", "1", {**NAMELESS, "gen_ai.usage.output_tokens": 21}))) == 2
+    other = {**NAMELESS, "gen_ai.request.model": "gpt-4"}
+    assert len(family(("1", "", {**NAMELESS, "gen_ai.request.model": "gpt-4o"}), ("2", "1", other))) == 2
+    assert len(family(("1", "", OTEL), ("2", "1", {**OTEL, "gen_ai.response.id": "chatcmpl-" + "z" * 20}))) == 2
+    assert len(family(("1", "3", NAMELESS), ("2", "3", NAMELESS))) == 2
+
+
+def beside(*calls: tuple[str, str, int, int], parent: str = "", **more: str) -> set[int]:
+    """Which of (scope, trace, start, end) are kept; all have the same model, counts and span above."""
+    spans = [
+        span(NAMELESS, span_id=f"{n + 1:016x}", parent_id=parent, trace_id=trace * 32, scope_name=scope)._replace(
+            start_ns=START + start, end_ns=START + end
+        )
+        for n, (scope, trace, start, end) in enumerate(calls)
+    ]
+    found = distinct([(s, usage_of(s) or {}) for s in spans], {})
+    return {int(s.span_id, 16) - 1 for s, _ in found}
+
+
+def test_a_frameworks_span_that_is_not_handed_down_is_known_by_its_time() -> None:
+    assert beside(("openai", "a", 10, 20), ("langchain", "a", 5, 25), parent="d" * 16) == {0}
+    assert beside(("langchain", "b", 5, 25), ("openai", "a", 10, 20)) == {1}
+    assert beside(("a", "a", 0, 9), ("b", "a", 1, 8), ("c", "a", 2, 7)) == {2}
+    parallel = (("langchain", "a", 0, 90), ("openai", "a", 1, 80), ("langchain", "a", 2, 91), ("openai", "a", 3, 85))
+    assert beside(*parallel, parent="d" * 16) == {1, 3}
+    inside_each_other = (("lc", "a", 0, 90), ("openai", "a", 1, 80), ("lc", "a", 2, 70), ("openai", "a", 3, 60))
+    assert beside(*inside_each_other, parent="d" * 16) == {1, 3}
+    assert len(beside(*(("lc", "a", 0, 9), ("openai", "a", 0, 9)) * 8)) == 8
+
+
+def test_calls_of_one_instrumentation_or_at_other_times_are_calls_of_their_own() -> None:
+    assert beside(("openai", "a", 10, 20), ("openai", "a", 5, 25)) == {0, 1}
+    assert beside(("openai", "a", 10, 30), ("langchain", "a", 5, 25)) == {0, 1}
+    assert beside(("openai", "a", 10, 20), ("langchain", "b", 5, 25), parent="d" * 16) == {0, 1}
+    assert beside(("langchain", "a", 5, 25), ("openai", "a", 6, 10), ("openai", "a", 12, 20)) == {1, 2}
 
 
 def test_spans_between_the_two_are_looked_through_and_circles_end() -> None:
     outer, inner = span(OTEL, span_id="1" * 16), span(OTEL, span_id="3" * 16, parent_id="2" * 16)
     calls = [(outer, usage(OTEL)), (inner, usage(OTEL))]
     trace = outer.trace_id
-    assert repeated(calls, {(trace, "3" * 16): "2" * 16, (trace, "2" * 16): "1" * 16}) == {0}
-    assert repeated(calls, {(trace, "3" * 16): "2" * 16, (trace, "2" * 16): "3" * 16}) == set()
+    assert distinct(calls, {(trace, "3" * 16): "2" * 16, (trace, "2" * 16): "1" * 16}) == [calls[1]]
+    assert len(distinct(calls, {(trace, "3" * 16): "2" * 16, (trace, "2" * 16): "3" * 16})) == 2
     chain = {(trace, f"{n:016x}"): f"{n + 1:016x}" for n in range(10 * ANCESTORS)}
     far = [(span(OTEL, span_id=f"{n:016x}", parent_id=f"{n + 1:016x}"), usage(OTEL)) for n in (0, 9 * ANCESTORS)]
-    assert repeated(far, chain) == set()
+    assert len(distinct(far, chain)) == 2
+    ring = [(span(OTEL, span_id=own * 16, parent_id=above * 16), usage(OTEL)) for own, above in ("12", "21")]
+    assert len(distinct(ring, {})) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_however_spans_lie_a_call_is_never_lost_and_never_made(family_tree: list[tuple[int, int, int, int]]) -> None:
+    spans = [
+        span(
+            OTEL, span_id=f"{own + 1:016x}", parent_id=f"{above + 1:016x}" if above else "", scope_name=str(begun % 3)
+        )._replace(start_ns=START + begun, end_ns=START + begun + lasted)
+        for own, above, begun, lasted in family_tree
+    ]
+    calls = [(s, usage_of(s) or {}) for s in spans]
+    kept = distinct(calls, {(s.trace_id, s.span_id): s.parent_id for s in spans})
+    assert bool(kept) == bool(calls)
+    assert all(any(s is other for other, _ in calls) for s, _ in kept)
+    assert len({id(s) for s, _ in kept}) == len(kept)
 
 
 numbers = st.integers(0, 10**6)

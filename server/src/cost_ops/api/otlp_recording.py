@@ -15,7 +15,7 @@ from cost_ops.domain.errors import CostOpsError, InvalidInput, NotFound, Problem
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.priced import Priced
 from cost_ops.domain.span_names import COUNTS
-from cost_ops.domain.span_nesting import repeated
+from cost_ops.domain.span_nesting import distinct
 from cost_ops.domain.spans import Span, usage_of
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import Submitted
@@ -88,8 +88,7 @@ class Exported:
                     calls.append((span, fields))
             except InvalidInput as error:
                 self._refuse(span, error)
-        outer = repeated(calls, parents)
-        return [call for place, call in enumerate(calls) if place not in outer] if outer else calls
+        return distinct(calls, parents)
 
     def _price_all(self, calls: list[tuple[Span, Mapping[str, Any]]]) -> list[Priced]:
         book, refreshed = self._ctx.books.current(), False

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 _INPUT_KINDS: Final = ("input_audio_tokens", "input_image_tokens", "input_video_tokens")
 _OUTPUT_KINDS: Final = ("output_audio_tokens", "output_image_tokens", "output_video_tokens")
+INPUT_PARTS: Final = frozenset({"cached_tokens", "cache_write_tokens", *_INPUT_KINDS})
+OUTPUT_PARTS: Final = frozenset({"reasoning_tokens", *_OUTPUT_KINDS})
 _PARTS: Final = ("cached_tokens", "cache_write_tokens", "reasoning_tokens", *_INPUT_KINDS, *_OUTPUT_KINDS)
 
 

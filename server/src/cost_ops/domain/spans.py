@@ -35,6 +35,9 @@ are `chatcmpl-` and a number below 1000), and calls that share an id would count
 """
 
 _TRACE_ID, _SPAN_ID = re.compile("(?!0{32})[0-9a-f]{32}"), re.compile("(?!0{16})[0-9a-f]{16}")
+_NOISE = "ls_"
+"""What LangChain adds to everybody's metadata: provider, model and kind once more."""
+
 _TAGS = {"service": "service", "env": "env"}
 
 
@@ -260,7 +263,7 @@ def _metadata(text: str | None) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict):
         return None
-    plain = {k: v for k, v in value.items() if not text_fault(k) and _is_plain(v)}
+    plain = {k: v for k, v in value.items() if not (k.startswith(_NOISE) or text_fault(k)) and _is_plain(v)}
     return plain or None
 
 
