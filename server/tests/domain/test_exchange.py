@@ -16,7 +16,7 @@ from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.exchange import ExchangeRate, RateTable, ratio_text, shared
 from cost_ops.domain.exchange_files import parse_day, rates_from_fields, read_rates
 from cost_ops.domain.money import round_half_even
-from cost_ops.domain.periods import TimeRange
+from cost_ops.domain.periods import TimeRange, to_us
 from cost_ops.domain.rollups import Measures
 
 FRIDAY = date(2026, 3, 13)
@@ -107,18 +107,23 @@ def span(start: datetime, **length: int) -> TimeRange:
 
 
 MIDNIGHT = datetime(2026, 3, 13, tzinfo=UTC)
+FOREVER = to_us(datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def test_slots_are_cut_at_utc_midnights() -> None:
-    parts = parts_of([span(MIDNIGHT - timedelta(hours=6), hours=30), span(MIDNIGHT + timedelta(hours=24), hours=1)])
+    slots = [span(MIDNIGHT - timedelta(hours=6), hours=30), span(MIDNIGHT + timedelta(hours=24), hours=1)]
+    parts = parts_of(slots, 0, FOREVER)
     assert [(p.slot, p.day) for p in parts] == [(0, after(-1)), (0, FRIDAY), (1, after(1))]
     assert parts[0].end_us == parts[1].start_us
+    noon = to_us(MIDNIGHT + timedelta(hours=12))
+    assert [(p.slot, p.day) for p in parts_of(slots, noon, noon)] == [(0, FRIDAY)], "days without usage are left out"
+    assert parts_of(slots, 0, 0) == []
 
 
 def test_each_day_is_converted_by_its_own_rate() -> None:
     table = RateTable([EUR_USD, ExchangeRate("EUR", "USD", after(1), Decimal(2), "ECB")])
     rows = [summed(0, "USD", 100), summed(1, "USD", 100), summed(1, "EUR", 7)]
-    found, about = convert(rows, parts_of([span(MIDNIGHT, days=2)]), table, "EUR")
+    found, about = convert(rows, parts_of([span(MIDNIGHT, days=2)], 0, FOREVER), table, "EUR")
     assert sum(row.measures.cost_e10 for row in found) == 80 + 50 + 7
     assert {row.currency for row in found} == {"EUR"}
     assert [(u.currency, u.conversion.day, u.days) for u in about.used] == [("USD", FRIDAY, 1), ("USD", after(1), 1)]
@@ -126,7 +131,7 @@ def test_each_day_is_converted_by_its_own_rate() -> None:
 
 
 def test_what_has_no_rate_stays_in_its_own_currency_and_is_named() -> None:
-    parts = parts_of([span(MIDNIGHT - timedelta(days=2), days=4)])
+    parts = parts_of([span(MIDNIGHT - timedelta(days=2), days=4)], 0, FOREVER)
     rows = [summed(i, "USD", 100) for i in range(4)] + [summed(0, "XYZ", 5), summed(0, "", 0, status="unpriced")]
     found, about = convert(rows, parts, TABLE, "EUR")
     by_currency: dict[str, int] = {}
@@ -154,7 +159,7 @@ cells = st.lists(
 
 @given(cells, st.randoms())
 def test_the_total_is_the_same_however_rows_are_grouped_split_and_ordered(found: list[Any], chance: Any) -> None:
-    parts = parts_of([span(MIDNIGHT, days=3)])
+    parts = parts_of([span(MIDNIGHT, days=3)], 0, FOREVER)
     rows = [summed(slot, currency, cost, value, status) for slot, currency, cost, value, status in found]
     grouped, about = convert(rows, parts, TABLE, "USD")
     shuffled = list(rows)

@@ -162,3 +162,17 @@ def test_only_the_owner_imports_and_everyone_who_reads_costs_looks_up(desk: Desk
     assert exchange.list_rates(key, RateQuery(quote="USD"))[1] >= 6
     with pytest.raises(Forbidden):
         exchange.list_rates(replace(key, principal=Principal(desk.org, "k", frozenset())), RateQuery())
+
+
+def test_a_range_without_usage_has_no_sums_and_no_rates(application: Application) -> None:
+    empty = Desk(application)
+    report = ask(empty, "day")
+    assert (report.rows, report.totals, report.original_totals) == ((), (), ())
+    assert report.converted is not None
+    assert (report.converted.currency, list(report.converted.used)) == ("EUR", [])
+
+
+def test_all_time_is_asked_for_at_the_cost_of_the_days_that_have_usage(desk: Desk) -> None:
+    ever = TimeRange(datetime(1970, 1, 2, tzinfo=UTC), NOW + timedelta(days=36_500))
+    assert total(ask(desk, span=ever)) == total(ask(desk))
+    assert "records" not in ask(desk, span=ever).sources

@@ -24,13 +24,14 @@ class Part(NamedTuple):
     end_us: int
 
 
-def parts_of(slots: Sequence[TimeRange]) -> list[Part]:
-    """The slots cut at every UTC midnight, in order."""
+def parts_of(slots: Sequence[TimeRange], first_us: int, last_us: int) -> list[Part]:
+    """The slots cut at every UTC midnight, in order, on the UTC days from that of the first instant to the last's."""
+    least, most = first_us // DAY_US * DAY_US, (last_us // DAY_US + 1) * DAY_US
     found = []
     for number, slot in enumerate(slots):
-        start = slot.start_us
-        while start < slot.end_us:
-            end = min(slot.end_us, (start // DAY_US + 1) * DAY_US)
+        start, stop = max(slot.start_us, least), min(slot.end_us, most)
+        while start < stop:
+            end = min(stop, (start // DAY_US + 1) * DAY_US)
             found.append(Part(number, from_us(start).date(), start, end))
             start = end
     return found

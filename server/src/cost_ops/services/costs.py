@@ -41,7 +41,7 @@ def _covered(ctx: Context, bound: str | None) -> list[str]:
 
 def _report(ctx: Context, organization_ids: Sequence[str], cost_query: CostQuery) -> CostReport:
     slots = cost_query.slots()
-    parts = parts_of(slots) if cost_query.display_currency is not None else []
+    parts = [] if cost_query.display_currency is None else parts_of(slots, *_extent(ctx, organization_ids))
     cubes = () if cost_query.from_records else cubes_for(cost_query.dimensions)
     reads = plan([(s.start_us, s.end_us) for s in parts or slots], cubes)
     found: list[Iterable[SummedRow]] = []
@@ -64,11 +64,23 @@ def _report(ctx: Context, organization_ids: Sequence[str], cost_query: CostQuery
     return assemble(cost_query, slots, rows, **about, converted=converted, original_totals=before.totals)
 
 
+def _extent(ctx: Context, organization_ids: Sequence[str]) -> tuple[int, int]:
+    """The instants of the oldest and the newest usage; an empty range where there is none."""
+    found: list[int] = []
+    for organization_id in organization_ids:
+        with ctx.storage.ledger(organization_id) as ledger:
+            ends = (ledger.costs.oldest_us(), ledger.costs.newest_us())
+            found.extend(instant for instant in ends if instant is not None)
+    return (min(found), max(found)) if found else (0, 0)
+
+
 def _converted(
     ctx: Context, rows: Sequence[SummedRow], parts: Sequence[Part], into: str
 ) -> tuple[list[SummedRow], Converted]:
     """Rows by part of a slot as rows by slot in one currency, by the rates stored now."""
     currencies = {row.currency for row in rows if row.currency} | {into}
+    if not parts:  # no usage in the range: the rows are of whole slots, and there are none
+        return [], Converted(into, (), ())
     table = exchange.table_of(ctx, currencies, parts[0].day, parts[-1].day)
     return convert(rows, parts, table, into)
 
