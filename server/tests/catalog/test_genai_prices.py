@@ -103,10 +103,11 @@ def test_held_units_have_our_meters_and_their_unit_sizes() -> None:
 
 def test_units_left_out_are_named_for_each_model_and_its_other_rates_are_kept(catalogue) -> None:
     lost = {item.what for item in catalogue.left_out if (item.provider, item.model_id) == ("openai", "gpt-realtime")}
-    assert lost == {"cache_audio_read_mtok", "cache_image_read_mtok"}
+    assert lost == {"cache_image_read_mtok"}
     price = next(p for p in catalogue.prices if (p.provider, p.model_id) == ("openai", "gpt-realtime"))
     assert {r.meter for r in price.rates} == {
-        *("input", "input_cache_read", "input_audio", "input_image", "output", "output_audio")
+        *("input", "input_cache_read", "input_audio_cache_read", "input_audio"),
+        *("input_image", "output", "output_audio"),
     }
 
 

@@ -11,6 +11,7 @@ METER_OF_PRICE_KEY: dict[str, tuple[str, int]] = {
     "input_mtok": ("input", 1_000_000),
     "output_mtok": ("output", 1_000_000),
     "cache_read_mtok": ("input_cache_read", 1_000_000),
+    "cache_audio_read_mtok": ("input_audio_cache_read", 1_000_000),
     "cache_write_mtok": ("input_cache_write_5m", 1_000_000),
     "cache_write_1h_mtok": ("input_cache_write_1h", 1_000_000),
     "input_audio_mtok": ("input_audio", 1_000_000),
@@ -35,13 +36,14 @@ SAME_METER_AS = {"input_audio_hours": "audio_hours", "cache_write_5m_mtok": "cac
 """A narrower unit of the same meter: held where its price is that of the wider one, left out where it differs."""
 
 _MODALITIES = ("text", "audio", "image", "video")
-_CACHED = "our cache meters are not split by modality: cached tokens cost the model's cache rate"
+_CACHED = "but for cached audio, our cache meters are not split by modality: they cost the model's cache rate"
 _MIXED = "tool, reasoning and citation tokens are not split by modality: they cost their rate without it"
 
 UNHELD_PRICE_KEYS: dict[str, str] = {
     **{
         f"cache_{modality}_{kind}_mtok": _CACHED
         for modality, kind in product(_MODALITIES, ("read", "write", "write_5m", "write_1h"))
+        if (modality, kind) != ("audio", "read")
     },
     **{f"input_{modality}_tool_mtok": _MIXED for modality in _MODALITIES},
     **{f"output_{modality}_{kind}_mtok": _MIXED for modality, kind in product(_MODALITIES, ("reasoning", "citation"))},

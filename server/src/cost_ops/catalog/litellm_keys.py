@@ -18,6 +18,7 @@ METER_OF_NAME: dict[str, str] = {
     "output_cost_per_reasoning_token": "output_reasoning",
     "cache_read_input_token_cost": "input_cache_read",
     "input_cost_per_token_cache_hit": "input_cache_read",
+    "cache_read_input_audio_token_cost": "input_audio_cache_read",
     "cache_creation_input_token_cost": "input_cache_write_5m",
     "input_cost_per_audio_token": "input_audio",
     "output_cost_per_audio_token": "output_audio",
@@ -55,7 +56,6 @@ TIERS: dict[str, tuple[str, str]] = {
 
 UNHELD: dict[str, str] = {
     "cache_creation_input_audio_token_cost": "our cache meters are not split by modality",
-    "cache_read_input_audio_token_cost": "our cache meters are not split by modality",
     "cache_read_input_image_token_cost": "our cache meters are not split by modality",
     "explicit_cache_read_input_token_cost": "our cache meters do not tell explicit caching apart",
     "annotation_cost_per_page": "the pages meter does not tell annotated pages apart",

@@ -20,7 +20,7 @@ from cost_ops.domain.periods import format_instant
 from cost_ops.domain.price_reviews import PriceReview
 from cost_ops.domain.pricebook import Segment
 from cost_ops.domain.prices import FLAT_METERS, Price
-from cost_ops.domain.usage import UsageRecord, token_totals
+from cost_ops.domain.usage import UsageRecord, cached_tokens, token_totals
 from cost_ops.services.unpriced import Unpriced
 
 Document = dict[str, Any]
@@ -145,7 +145,7 @@ def usage_document(record: UsageRecord) -> Document:
         "input_tokens": into,
         "output_tokens": out,
         "total_tokens": into + out,
-        "cached_tokens": quantities.get("input_cache_read", 0),
+        "cached_tokens": cached_tokens(quantities),
         "quantities": dict(quantities),
         "status": record.status,
         "cost": amount(record.cost_e10),

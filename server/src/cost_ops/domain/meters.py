@@ -43,6 +43,7 @@ def _counter(name: str, unit: str, per: int, description: str) -> Meter:
 _ALL = (
     _tokens("input", Side.INPUT, None, "prompt tokens not counted by another meter"),
     _tokens("input_cache_read", Side.INPUT, "input", "prompt tokens read from a cache"),
+    _tokens("input_audio_cache_read", Side.INPUT, "input_cache_read", "… of them audio, where the payload tells"),
     _tokens("input_cache_write_5m", Side.INPUT, "input", "prompt tokens written to a cache for 5 minutes"),
     _tokens("input_cache_write_30m", Side.INPUT, "input_cache_write_5m", "… for 30 minutes"),
     _tokens("input_cache_write_1h", Side.INPUT, "input_cache_write_5m", "… for an hour"),
@@ -73,6 +74,7 @@ METERS: dict[str, Meter] = {meter.name: meter for meter in _ALL}
 TOKEN_METERS = frozenset(m.name for m in _ALL if m.unit == "token")
 INPUT_METERS = frozenset(m.name for m in _ALL if m.side is Side.INPUT)
 OUTPUT_METERS = frozenset(m.name for m in _ALL if m.side is Side.OUTPUT)
+CACHE_READ_METERS = ("input_cache_read", "input_audio_cache_read")
 CACHE_WRITE_METERS = frozenset(m.name for m in _ALL if m.name.startswith("input_cache_write"))
 FREE_WITHOUT_RATE = frozenset({"requests"})
 """Meters that cost nothing when the price has no rate for them."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cost_ops.domain.periods import DAY_US, HOUR_US, from_us, to_us
-from cost_ops.domain.usage import Quantity, token_totals
+from cost_ops.domain.usage import Quantity, cached_tokens, token_totals
 
 
 class Grain(StrEnum):
@@ -147,7 +147,7 @@ class Measures:
 def measure(quantities: Mapping[str, Quantity], cost_e10: int, sign: int = 1) -> Measures:
     """The sums of one record; with sign -1, what a superseded cost of it takes away."""
     sent, received = token_totals(quantities)
-    cached = int(quantities.get("input_cache_read", 0))
+    cached = cached_tokens(quantities)
     return Measures(sign, sign * sent, sign * received, sign * cached, cost_e10)
 
 

@@ -48,7 +48,7 @@ class FlatCounts:
     output_video_tokens: int | None = None
 
 
-_INPUT_PARTS = (
+INPUT_PARTS = (
     ("cached_tokens", "input_cache_read"),
     ("cache_write_tokens", "input_cache_write_5m"),
     ("cache_write_1h_tokens", "input_cache_write_1h"),
@@ -56,13 +56,13 @@ _INPUT_PARTS = (
     ("input_image_tokens", "input_image"),
     ("input_video_tokens", "input_video"),
 )
-_OUTPUT_PARTS = (
+OUTPUT_PARTS = (
     ("reasoning_tokens", "output_reasoning"),
     ("output_audio_tokens", "output_audio"),
     ("output_image_tokens", "output_image"),
     ("output_video_tokens", "output_video"),
 )
-_PART_NAMES = tuple(name for name, _ in (*_INPUT_PARTS, *_OUTPUT_PARTS))
+_PART_NAMES = tuple(name for name, _ in (*INPUT_PARTS, *OUTPUT_PARTS))
 _parts_of = attrgetter(*_PART_NAMES)
 _NO_PARTS = (None,) * len(_PART_NAMES)
 
@@ -88,8 +88,8 @@ def disjoint(
     input_rest, output_rest = counts.input_tokens or 0, counts.output_tokens or 0
     parted = _parts_of(counts) != _NO_PARTS
     if parted:
-        input_inside = _take(counts, _INPUT_PARTS, quantities)
-        output_inside = _take(counts, _OUTPUT_PARTS, quantities)
+        input_inside = _take(counts, INPUT_PARTS, quantities)
+        output_inside = _take(counts, OUTPUT_PARTS, quantities)
     if parted and counting == "inclusive":
         _check_inside(counts, "input", input_inside, problems)
         _check_inside(counts, "output", output_inside, problems)
@@ -147,7 +147,7 @@ def _check_inside(counts: FlatCounts, side: str, inside: int, problems: list[Pro
     whole: int = getattr(counts, f"{side}_tokens") or 0
     if inside <= whole:
         return
-    parts = _INPUT_PARTS if side == "input" else _OUTPUT_PARTS
+    parts = INPUT_PARTS if side == "input" else OUTPUT_PARTS
     names = [name for name, _ in parts if getattr(counts, name)]
     message = (
         f"{' + '.join(names)} = {inside} is more than {side}_tokens = {whole}, which includes it "
@@ -199,6 +199,11 @@ def token_totals(quantities: Mapping[str, Quantity]) -> tuple[int, int]:
         elif meter in OUTPUT_METERS:
             received += quantity  # type: ignore[assignment]
     return sent, received
+
+
+def cached_tokens(quantities: Mapping[str, Quantity]) -> int:
+    """Input tokens that were read from a cache, of any kind."""
+    return int(quantities.get("input_cache_read", 0)) + int(quantities.get("input_audio_cache_read", 0))
 
 
 class Step(NamedTuple):

@@ -13,7 +13,7 @@ from cost_ops.domain.identity import usage_id
 from cost_ops.domain.meters import CACHE_WRITE_METERS
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.statuses import STATUS_CODES, STATUS_OF_CODE
-from cost_ops.domain.usage import Quantities, UsageRecord, UsageSubmission, token_totals
+from cost_ops.domain.usage import Quantities, UsageRecord, UsageSubmission, cached_tokens, token_totals
 from cost_ops.interfaces.storage import NewRecord
 from cost_ops.storage.tables import cost_records, usage_records
 
@@ -64,7 +64,7 @@ def token_columns(quantities: Mapping[str, Any]) -> tuple[int, int, int | None, 
     exact = {meter: format(q, "f") if isinstance(q, Decimal) else q for meter, q in quantities.items()}
     return (
         *token_totals(quantities),
-        int(cached) or None,
+        cached_tokens(quantities) or None,
         written or None,
         int(reasoning) or None,
         compact(exact),

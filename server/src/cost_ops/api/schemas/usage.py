@@ -14,7 +14,7 @@ from cost_ops.api.pages import Pagination
 from cost_ops.domain.charging import Line
 from cost_ops.domain.meters import INPUT_METERS, METERS, OUTPUT_METERS, Side
 from cost_ops.domain.money import format_decimal
-from cost_ops.domain.usage import Quantity, UsageRecord, token_totals
+from cost_ops.domain.usage import Quantity, UsageRecord, cached_tokens, token_totals
 
 Amount = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["number", "string"]})]
 """An exact number: a quantity, a rate."""
@@ -136,7 +136,7 @@ class UsageOne(Struct):
     data: UsageView
 
 
-_CACHE_METERS = frozenset(name for name in METERS if name.startswith("input_cache_"))
+_CACHE_METERS = frozenset(name for name in METERS if "_cache_" in name)
 _OTHER = frozenset(name for name, meter in METERS.items() if meter.side is Side.COUNTER)
 
 
@@ -179,7 +179,7 @@ def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -
         input_tokens=whole_input,
         output_tokens=output,
         total_tokens=whole_input + output,
-        cached_tokens=int(quantities.get("input_cache_read", 0)),
+        cached_tokens=cached_tokens(quantities),
         quantities={meter: quantity_view(quantity, money) for meter, quantity in quantities.items()},
         status=str(record.status),
         cost=cost_parts(lines, record.cost_e10, money),
