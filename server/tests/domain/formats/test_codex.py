@@ -84,6 +84,32 @@ def test_the_model_is_that_of_the_turn() -> None:
     assert [f["model_id"] for f in fields("codex", *lines)] == ["gpt-5", "gpt-5-mini"]
 
 
+def test_the_tier_is_that_of_the_settings_or_of_the_line_itself() -> None:
+    def settings(tier: str | None) -> dict[str, Any]:
+        payload = {
+            "type": "thread_settings_applied",
+            "thread_settings": {"model": "gpt-5.1-codex", "service_tier": tier},
+        }
+        return {"timestamp": at(1), "type": "event_msg", "payload": payload}
+
+    stated = record(50, "resp_0000000001", usage(5))
+    stated["payload"]["service_tier"] = "priority"
+    lines = [
+        *(meta(), settings("fast"), event(5, usage(10)), settings(None), event(9, usage(30))),
+        *(settings("default"), event(15, usage(35)), stated),
+    ]
+    tiers = [found.get("service_tier") for found in fields("codex", *lines)]
+    assert tiers == ["fast", None, "default", "priority"]
+
+
+def test_a_total_that_states_only_its_sum_tells_repetitions() -> None:
+    def only(total: int) -> dict[str, int]:
+        return {"total_tokens": total}
+
+    lines = [event(5, only(10), usage(10)), event(6, only(10), usage(10)), event(9, only(30), usage(20))]
+    assert inputs(meta(), context(), *lines) == [10, 20]
+
+
 def test_a_call_whose_model_nobody_names_is_refused_not_guessed() -> None:
     (found,) = converted("codex", [meta(), event(5, usage(10))])
     assert [p.message for p in found.problems] == ["the model is not named: name it with --model"]

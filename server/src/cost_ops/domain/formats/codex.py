@@ -2,8 +2,9 @@
 
 Newer versions write a `token_usage_record` with the response's id for every response; then only these count. Older ones
 write `token_count` events: `last_token_usage` is one response's, `total_token_usage` everything of the session so far.
-An event whose total did not move repeats the one before. A session that was forked from another, as a subagent's is,
-begins with the other's history, written at once.
+An event whose total did not move repeats the one before. The service tier stands in the settings of the thread or beside
+the counts, in versions that write it at all. A session that was forked from another, as a subagent's is, begins with the
+other's history, written at once.
 
 Facts: `TokenUsage`, `TokenUsageInfo` and the rollout recorder in codex-rs (github.com/openai/codex), and ccusage's
 reader for histories of forks. Counts are OpenAI's: input includes cached, output includes reasoning.
@@ -19,7 +20,7 @@ from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.formats.identities import ledger_key
 from cost_ops.domain.formats.models import maker, served
 from cost_ops.domain.formats.reading import Format, Told, not_an_object, present, usage_record
-from cost_ops.domain.formats.values import instant, is_count, label, nested, text, whole
+from cost_ops.domain.formats.values import instant, is_count, label, mapping, nested, text, whole
 from cost_ops.domain.periods import parse_instant, to_us
 from cost_ops.domain.records_file import Found, Item
 
@@ -45,6 +46,7 @@ class _Session:
     project_id: str | None = None
     provider: str | None = None
     model: str | None = None
+    service_tier: str | None = None
     version: str | None = None
     known: bool = False
     history_us: int | None = None
@@ -66,9 +68,12 @@ def convert(items: Iterable[Item], told: Told) -> Iterator[Found]:
         if kind == "session_meta":
             _begin(session, line, payload)
         elif kind == "turn_context":
-            session.model = text(payload.get("model")) or session.model
+            _settle(session, payload)
+        elif kind == "event_msg" and payload.get("type") == "thread_settings_applied":
+            _settle(session, mapping(payload.get("thread_settings")) or payload)
         elif kind == "token_usage_record":
             session.has_records = True
+            _settle(session, payload)
             response_id = text(payload.get("response_id"))
             yield _record(item.place, session, line, told, usage=payload.get("usage"), response_id=response_id)
         elif kind == "event_msg" and payload.get("type") == "token_count":
@@ -98,6 +103,13 @@ def _begin(session: _Session, line: Mapping[str, Any], payload: Mapping[str, Any
         session.history_us = _us(line)
 
 
+def _settle(session: _Session, settings: Mapping[str, Any]) -> None:
+    """What is said of the calls from here on: their model, and the tier that is asked for (twice the price if fast)."""
+    session.model = text(settings.get("model")) or session.model
+    if "service_tier" in settings:
+        session.service_tier = text(settings["service_tier"])
+
+
 def _us(line: Mapping[str, Any]) -> int | None:
     stated = instant(line.get("timestamp"))
     try:
@@ -112,10 +124,10 @@ def _of_event(session: _Session, payload: Mapping[str, Any]) -> _Usage | None:
     total, last = nested(info, "total_token_usage"), nested(info, "last_token_usage")
     before = session.total
     if isinstance(total, Mapping):
-        if before is not None and _counts(total) == _counts(before):
+        if before is not None and _marks(total) == _marks(before):
             return None
         session.total = total
-    session.model = text(payload.get("model")) or text(nested(info, "model")) or session.model
+    _settle(session, {**mapping(info), **payload})
     if isinstance(last, Mapping):
         return last
     return _difference(total, before) if isinstance(total, Mapping) else None
@@ -123,6 +135,11 @@ def _of_event(session: _Session, payload: Mapping[str, Any]) -> _Usage | None:
 
 def _counts(usage: _Usage) -> tuple[Any, ...]:
     return tuple(whole(usage.get(name)) or 0 for name in COUNTS)
+
+
+def _marks(usage: _Usage) -> tuple[Any, ...]:
+    """What moves when a total moves; some versions state only the sum."""
+    return (*_counts(usage), whole(usage.get("total_tokens")))
 
 
 def _difference(total: _Usage, before: _Usage | None) -> _Usage:
@@ -166,6 +183,7 @@ def _record(
         "timestamp": instant(line.get("timestamp")),
         "response_id": response_id,
         "idempotency_key": None if response_id else ledger_key("codex", key),
+        "service_tier": session.service_tier,
         "session_id": session.session_id,
         "project_id": session.project_id,
         "tags": {"agent": "codex"},
@@ -176,7 +194,7 @@ def _record(
 
 def _key(session: _Session, line: Mapping[str, Any], usage: _Usage) -> str:
     """The same event in a copy of the file has the same key."""
-    counted = "-".join(map(str, _counts(session.total or usage)))
+    counted = "-".join(map(str, _marks(session.total or usage)))
     return f"{session.session_id or ''}:{line.get('timestamp')}:{counted}"
 
 
