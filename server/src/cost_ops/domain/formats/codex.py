@@ -2,9 +2,9 @@
 
 Newer versions write a `token_usage_record` with the response's id for every response; then only these count. Older ones
 write `token_count` events: `last_token_usage` is one response's, `total_token_usage` everything of the session so far.
-An event whose total did not move repeats the one before. The service tier stands in the settings of the thread or beside
-the counts, in versions that write it at all. A session that was forked from another, as a subagent's is, begins with the
-other's history, written at once.
+An event whose total did not move repeats the one before. The service tier stands in the settings of the thread or
+beside the counts, in versions that write it at all. A session that was forked from another, as a subagent's is, begins
+with the other's history, written at once.
 
 Facts: `TokenUsage`, `TokenUsageInfo` and the rollout recorder in codex-rs (github.com/openai/codex), and ccusage's
 reader for histories of forks. Counts are OpenAI's: input includes cached, output includes reasoning.
