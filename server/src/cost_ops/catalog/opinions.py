@@ -148,9 +148,12 @@ def _published(timeline: Sequence[Price], judged: Judged | None, now: datetime) 
     """The timeline of the published source, today's row with what the others say of it."""
     if judged is None:
         return [replace(row, confidence="provisional") if row.valid_at(now) else row for row in timeline]
-    detail = detail_of(judged.verdict)
+    said = detail_of(judged.verdict)
     confidence = str(judged.verdict.confidence)
-    return [replace(row, confidence=confidence, detail=detail) if row.valid_at(now) else row for row in timeline]
+    return [
+        replace(row, confidence=confidence, detail={**(row.detail or {}), **said}) if row.valid_at(now) else row
+        for row in timeline
+    ]
 
 
 def detail_of(verdict: Verdict) -> dict[str, Any]:

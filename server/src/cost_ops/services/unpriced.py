@@ -11,7 +11,7 @@ from cost_ops.domain.prices import Layer, Price
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import UnpricedModel
 
-_COMPARED = (Layer.CATALOG, Layer.INSTALLATION)
+_COMPARED = (Layer.CATALOG, Layer.INSTALLATION, Layer.ORGANIZATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def models(ctx: Context, organization_id: str | None) -> list[Unpriced]:
     return [_estimated(prices, organization, model) for organization, model in found]
 
 
-def _estimated(prices: Sequence[Price], organization_id: str, model: UnpricedModel) -> Unpriced:
+def _estimated(everyones: Sequence[Price], organization_id: str, model: UnpricedModel) -> Unpriced:
+    prices = [price for price in everyones if price.organization_id in (None, organization_id)]
     estimate = band(
         prices,
         provider=model.provider,
