@@ -310,6 +310,12 @@ def test_a_framework_in_the_providers_place_gives_way_and_the_guess_is_marked() 
     found = usage({**OTEL, "gen_ai.provider.name": "Langchain"})
     assert (found["provider"], found["estimated"]) == ("openai", True)
     assert "provider" in found["metadata"]["provider_note"]
+    assert (
+        usage({**OTEL, "gen_ai.provider.name": "gcp.vertex.agent", "gen_ai.response.model": "gemini-2.5-pro"})[
+            "provider"
+        ]
+        == "google"
+    )
     named = usage({**OTEL, "gen_ai.provider.name": "strands-agents", "gen_ai.system": "aws.bedrock"})
     assert (named["provider"], named.get("estimated")) == ("aws.bedrock", None)
 

@@ -49,6 +49,7 @@ FRAMEWORKS = frozenset(
         "agno",
         "autogen",
         "crewai",
+        "gcp.vertex.agent",
         "haystack",
         "langchain",
         "langgraph",
