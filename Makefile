@@ -10,7 +10,7 @@ STAMP := $(VENV)/.stamp
 BENCH_VENV := .venv-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs lock clean
+.PHONY: help run test check fuzz bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do printf '  make %-7s %s\n' "$$target" "$$text"; done
@@ -29,6 +29,9 @@ check: $(STAMP) ## formatting, lint, types, architecture
 
 docs: $(STAMP) ## test the documentation
 	$(PYTHON) -m pytest server/tests/docs
+
+fuzz: $(STAMP) ## hostile input for everything that reads some; N=1000000 of it
+	cd server && ../$(PYTHON) -m tests.fuzz --inputs $(or $(N),1000000) $(FUZZ)
 
 bench: $(BENCH_VENV)/.stamp ## run the benchmarks, all or those that BENCH names
 	LITELLM_LOCAL_MODEL_COST_MAP=True $(BENCH_VENV)/bin/python benchmarks/run.py $(BENCH)

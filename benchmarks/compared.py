@@ -94,8 +94,8 @@ def _held(reader: Reader, calls: Sequence[FamilyCall], rates: Mapping[tuple[str,
         if _is(amount, truth, exactly=isinstance(reader, Ours)):
             equal += 1
             continue
-        kind = next((name for name, other in misreadings.readings(call.counts, priced) if _is(amount, other)), None)
-        kind = kind or "unexplained"
+        readings = misreadings.readings(call.counts, priced, call.family.name)
+        kind = next((name for name, other in readings if _is(amount, other)), "unexplained")
         kinds[kind] += 1
         examples.setdefault(kind, f"{call.counts._asdict()}: {amount} against {truth.normalize():f}")
     return Found(equal, kinds.total(), cannot, kinds, examples)

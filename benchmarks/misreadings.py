@@ -111,11 +111,13 @@ def _compaction(counts: Counts) -> Counts:
     return counts._replace(fresh=counts.fresh - counts.fresh // 3, output=counts.output - counts.output // 4)
 
 
-def readings(counts: Counts, priced: Rates) -> Iterator[tuple[str, Decimal]]:
+def readings(counts: Counts, priced: Rates, family: str) -> Iterator[tuple[str, Decimal]]:
     """Every way to misread a call, by one fault or by two, and its amount."""
-    tokens = counts._replace(fresh=counts.fresh + 495, output=counts.output + 2)
-    yield "Cohere's `tokens` for its `billed_units`", amount(priced, tokens)
-    yield "a compaction left out", amount(priced, _compaction(counts))
+    if family.startswith("Cohere"):
+        tokens = counts._replace(fresh=counts.fresh + 495, output=counts.output + 2)
+        yield "`tokens` for `billed_units`", amount(priced, tokens)
+    if family.endswith("compacted"):
+        yield "a compaction left out", amount(priced, _compaction(counts))
     single = list(_single(counts))
     for name, misread in single:
         yield name, amount(priced, misread)

@@ -254,7 +254,9 @@ class Counting:
         if total == whole or not stated or (check.need_all and stated < len(compared.parts)):
             return
         if not (check.at_least and total <= whole):
-            self._contradiction(check.rule, whole, total, harmless=check.harmless)
+            told = any((found.stated, found.counted) == (whole, total) for found in self.discrepancies)
+            if not told:
+                self._contradiction(check.rule, whole, total, harmless=check.harmless)
 
     def _contradiction(self, rule: str, stated: Quantity, counted: Quantity, *, harmless: bool = False) -> None:
         message = f"the payload contradicts itself: {rule} does not hold, {stated} against {counted}"

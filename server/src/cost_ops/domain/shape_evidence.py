@@ -41,8 +41,10 @@ def evidence(
     if response:
         for path in shape.outer_paths:
             value = find(response, path.steps)
+            if isinstance(value, str):
+                value = value[:256] if value.isprintable() else None
             if value is not None and path.steps and not isinstance(value, dict | list):
-                place(kept, path.steps, value if not isinstance(value, str) else value[:256])
+                place(kept, path.steps, value)
         if INCOMPLETE in response:
             kept[INCOMPLETE] = True
     if counted:
@@ -52,7 +54,7 @@ def evidence(
 
 def _is_small(usage: dict[str, Any]) -> bool:
     """Whether a usage object is plainly small: numbers, short texts, and objects and short lists of such."""
-    if len(usage) > 24:
+    if len(usage) > 24 or not _are_names(usage):
         return False
     for value in usage.values():
         kind = value.__class__
@@ -68,7 +70,7 @@ def _is_small(usage: dict[str, Any]) -> bool:
 
 
 def _is_flat(fields: dict[str, Any]) -> bool:
-    if len(fields) > 12:
+    if len(fields) > 12 or not _are_names(fields):
         return False
     for value in fields.values():  # noqa: SIM110 (a generator costs twice as much, for every payload)
         if not (_is_scalar(value) if value.__class__ is not int else -_FAR < value < _FAR):
@@ -76,9 +78,14 @@ def _is_flat(fields: dict[str, Any]) -> bool:
     return True
 
 
+def _are_names(fields: dict[str, Any]) -> bool:
+    """Whether the names of fields can be stored: what is not printable, half a surrogate pair or NUL, cannot."""
+    return "".join(fields).isprintable()
+
+
 def _is_scalar(value: Any) -> bool:
     if isinstance(value, str):
-        return len(value) <= LONGEST
+        return len(value) <= LONGEST and value.isprintable()
     if isinstance(value, int):
         return -_FAR < value < _FAR
     if isinstance(value, Decimal):
@@ -93,7 +100,7 @@ def _is_lean(usage: dict[str, Any]) -> bool:
 
 def _fits(value: Any, depth: int) -> bool:
     if isinstance(value, dict):
-        if depth == 0 or len(value) > MOST_FIELDS:
+        if depth == 0 or len(value) > MOST_FIELDS or not _are_names(value):
             return False
         return all(len(str(name)) <= LONGEST and _fits(inner, depth - 1) for name, inner in value.items())
     if isinstance(value, list):
@@ -122,7 +129,7 @@ def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _step(shape: Shape, item: dict[str, Any], names: tuple[str, str]) -> dict[str, Any]:
-    texts = {name: item[name][:256] for name in names if isinstance(item.get(name), str)}
+    texts = {name: text[:256] for name in names if isinstance(text := item.get(name), str) and text.isprintable()}
     return texts | own_fields(shape, {name: value for name, value in item.items() if name not in names})
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +18,8 @@ from cost_ops.domain.usage import MAX_TOKENS, FlatCounts
 MAX_LATENCY_MS = 2**31 - 1
 MAX_REPORTED = Decimal(10_000_000)
 _FINEST = Decimal("1E-18")
+_EXACT = Context(prec=60)
+"""Wide enough for the largest number with the finest decimals."""
 
 TEXT_FIELDS = (
     "organization_id",
@@ -179,7 +181,7 @@ def _read_decimal(name: str, value: Any, problems: list[Problem]) -> Decimal | N
         reason = "negative" if number < 0 else "too_large"
         problems.append(Problem(name, reason, f"{name} must be between 0 and {limit}, got {str(value)[:40]}"))
         return None
-    if number != number.quantize(_FINEST):
+    if number != number.quantize(_FINEST, context=_EXACT):
         problems.append(Problem(name, "too_precise", f"{name} must have at most 18 decimals"))
         return None
     return number
