@@ -176,6 +176,19 @@ def test_an_organization_s_key_sets_discounts_and_only_the_owner_margins(desk: D
         contracts.add(reader, None, discount(model_id="c7"))
 
 
+def test_who_signed_and_ended_a_contract_is_kept(desk: Desk) -> None:
+    contract = sign(desk, discount(model_id="c14"))
+    contracts.end(desk.ctx, desk.org, contract.contract_id)
+    contracts.end(desk.ctx, desk.org, contract.contract_id)
+    with desk.ctx.storage.ledger(desk.org) as ledger:
+        events, _ = ledger.audit.page()
+    assert [(e.action, e.resource, e.actor) for e in events] == [
+        ("contracts.ended", contract.contract_id, "owner"),
+        ("contracts.added", contract.contract_id, "owner"),
+    ]
+    assert (events[1].detail or {})["percent"] == "10"
+
+
 def test_lists_are_of_one_organization_or_of_all_and_of_all_times_or_now(desk: Desk) -> None:
     old = sign(desk, discount(model_id="c8"))
     desk.now += timedelta(days=2)
@@ -213,6 +226,10 @@ def test_prices_under_contracts_are_listed_when_they_are_asked_for(desk: Desk) -
     assert [p.layer for p in everything] == [Layer.INSTALLATION]
     under, total = pricing.list_prices(desk.ctx, desk.org, pricing.PriceQuery(layer=Layer.CONTRACT))
     assert ([p.model_id for p in under], total) == (["c10"], 1)
+    with pytest.raises(InvalidInput, match="is what contracts make"):
+        pricing.end(desk.ctx, desk.org, under[0].price_id)
+    with pytest.raises(InvalidInput, match="change those instead"):
+        pricing.revise(desk.ctx, desk.org, under[0].price_id, pricing.NewPrice("", "", (), currency=""))
 
 
 def test_multipliers_of_a_price_are_kept_by_a_new_version_that_says_nothing_of_them(desk: Desk) -> None:

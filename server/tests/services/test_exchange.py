@@ -154,6 +154,21 @@ def test_a_stored_rate_stands_until_it_is_replaced(desk: Desk) -> None:
     assert ([r.quote for r in page], count) == (["CHF", "GBP"], 3)
 
 
+def test_imports_that_change_something_are_kept(desk: Desk) -> None:
+    day = date(2003, 3, 3)
+
+    def imports() -> int:
+        with desk.ctx.storage.installation() as installation:
+            return installation.audit.page(action="exchange_rates.imported")[1]
+
+    exchange.import_rates(desk.ctx, [rate("GBP", day, "0.7")], replace=True)
+    before = imports()
+    exchange.import_rates(desk.ctx, [rate("GBP", day, "0.7")])
+    assert imports() == before
+    exchange.import_rates(desk.ctx, [rate("GBP", day, f"0.{desk.org.partition('-')[2]}1")], replace=True)
+    assert imports() == before + 1
+
+
 def test_only_the_owner_imports_and_everyone_who_reads_costs_looks_up(desk: Desk) -> None:
     key = desk.context(Principal(desk.org, "k", frozenset(PERMISSIONS)))
     with pytest.raises(Forbidden):

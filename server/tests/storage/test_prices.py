@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pytest
 from cost_ops.domain.access import ApiKey
 from cost_ops.domain.conditions import Conditions, TokenRange
 from cost_ops.domain.errors import Conflict, NotFound
+from cost_ops.domain.multipliers import multipliers_from_json
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.rates import Rate, per_million
@@ -170,3 +172,70 @@ def test_a_key_can_be_changed_and_revoked(storage: Storage) -> None:
         assert installation.api_keys.get("k1") == changed
         with pytest.raises(NotFound):
             installation.api_keys.update(key("k9", None))
+
+
+def under_contract(base: Price, source: str) -> Price:
+    return replace(
+        base, layer=Layer.CONTRACT, organization_id="acme", base_number=base.number, number=None, source=source
+    )
+
+
+def test_a_price_under_a_contract_is_stored_once_by_base_and_contracts(storage: Storage) -> None:
+    organize(storage, "acme", "other")
+    with storage.installation() as installation:
+        bases = [installation.prices.add(price(model_id=model), NOW) for model in ("a", "b")]
+        version = installation.price_version()
+    wanted = [under_contract(base, source) for base in bases for source in ("contract-1", "contract-2")]
+    with storage.ledger("acme") as ledger:
+        numbers = [ledger.prices.number_of(one, NOW) for one in wanted]
+        assert [ledger.prices.number_of(one, NOW) for one in wanted] == numbers
+    with storage.recorder() as recorder:
+        assert [recorder.number_of(one, NOW) for one in wanted] == numbers
+        assert recorder.number_of(bases[0], NOW) == bases[0].number
+    assert len(set(numbers)) == 4
+    with storage.installation() as installation:
+        assert installation.price_version() == version + 4
+        stored = [p for p in installation.book_prices() if p.layer is Layer.CONTRACT]
+    assert [(p.base_number, p.source) for p in stored] == [(p.base_number, p.source) for p in wanted]
+    with storage.ledger("acme") as ledger:
+        assert ledger.prices.page(model_id="a")[1] == 1, "they are listed when they are asked for"
+        assert ledger.prices.page(layer=Layer.CONTRACT)[1] == 4
+    with storage.ledger("other") as ledger:
+        assert ledger.prices.page(layer=Layer.CONTRACT)[1] == 0
+        assert ledger.prices.get(numbers[0]) is None
+
+
+def test_two_that_first_use_the_same_prices_at_once_get_the_same_numbers(storage: Storage) -> None:
+    organize(storage, "acme")
+    with storage.installation() as installation:
+        bases = [installation.prices.add(price(model_id=f"m{n}"), NOW) for n in range(4)]
+    wanted = [under_contract(base, "contract-1") for base in bases]
+    start = threading.Barrier(2)
+    found: list[dict[int | None, int]] = []
+
+    def use(prices: list[Price]) -> None:
+        start.wait()
+        with storage.recorder() as recorder:
+            found.append({one.base_number: recorder.number_of(one, NOW) for one in prices})
+
+    threads = [threading.Thread(target=use, args=(order,)) for order in (wanted, wanted[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert found[0] == found[1]
+
+
+def test_multipliers_and_least_quantities_come_back_exactly(storage: Storage) -> None:
+    organize(storage, "acme")
+    multipliers, problems = multipliers_from_json(
+        [{"factor": "1.123456789", "when": {"not_region": "global"}, "meters": ["output"], "note": "far away"}]
+    )
+    assert not problems
+    rates = (Rate("seconds", Decimal(1), 3600, minimum_quantity=10),)
+    with storage.ledger("acme") as ledger:
+        added = ledger.prices.add(price(layer=Layer.ORGANIZATION, rates=rates, multipliers=multipliers), NOW)
+        assert added.number is not None
+        assert ledger.prices.get(added.number) == added
+    assert (added.multipliers, added.rates) == (multipliers, rates)

@@ -7,9 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from cost_ops.domain.access import ADMIN, authorize
+from cost_ops.domain.audit import Action, AuditEvent, actor_of
 from cost_ops.domain.contracts import Contract, Kind, check_tie, contract_faults, parse_contract_id
 from cost_ops.domain.errors import Forbidden, InvalidInput, NotFound, Problem, invalid
 from cost_ops.domain.meters import RATE_METERS
+from cost_ops.domain.money import format_decimal
+from cost_ops.domain.multipliers import meters_to_json
+from cost_ops.domain.periods import format_instant
 from cost_ops.domain.prices import WILDCARD
 from cost_ops.domain.text import text_fault
 from cost_ops.interfaces.context import Context
@@ -55,7 +59,30 @@ def add(ctx: Context, organization_id: str | None, new: NewContract) -> Contract
     with ctx.storage.ledger(bound) as ledger:
         ledger.prices.bump_version()  # first: it serialises writers, so that no two see the same contracts
         check_tie(contract, ledger.contracts.list())
-        return ledger.contracts.add(contract, now)
+        added = ledger.contracts.add(contract, now)
+        ledger.audit.add(_event(ctx, Action.CONTRACT_ADDED, added))
+    return added
+
+
+def _event(ctx: Context, action: Action, contract: Contract) -> AuditEvent:
+    start, end = contract.effective_from, contract.effective_to
+    return AuditEvent(
+        action=action,
+        resource=contract.contract_id,
+        actor=actor_of(ctx.principal),
+        at=ctx.clock(),
+        organization_id=contract.organization_id,
+        request_id=ctx.request_id,
+        detail={
+            "kind": contract.kind.value,
+            "percent": format_decimal(contract.percent),
+            "provider": contract.provider,
+            "model_id": contract.model_id,
+            "meters": meters_to_json(contract.meters),
+            "effective_date": None if start is None else format_instant(start),
+            "end_date": None if end is None else format_instant(end),
+        },
+    )
 
 
 def _text_faults(contract: Contract) -> list[Problem]:
@@ -103,4 +130,6 @@ def end(ctx: Context, organization_id: str | None, contract_id: str, at: datetim
         if found.effective_from is not None and instant <= found.effective_from:
             instant = found.effective_from
         installation.contracts.end(found.number or 0, instant)
-        return replace(found, effective_to=instant)
+        ended = replace(found, effective_to=instant)
+        installation.audit.add(_event(ctx, Action.CONTRACT_ENDED, ended))
+    return ended

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from cost_ops.domain.access import ADMIN, authorize
+from cost_ops.domain.audit import Action, AuditEvent, actor_of
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.exchange import MAX_AGE_DAYS, Conversion, ExchangeRate, RateTable
 from cost_ops.domain.prices import check_currency
@@ -20,8 +21,29 @@ def import_rates(ctx: Context, rates: Sequence[ExchangeRate], *, replace: bool =
     Raises Forbidden for anyone but the owner.
     """
     authorize(ctx.principal, ADMIN)
+    now = ctx.clock()
     with ctx.storage.installation() as installation:
-        return installation.exchange_rates.add(rates, ctx.clock(), replace=replace)
+        found = installation.exchange_rates.add(rates, now, replace=replace)
+        if found.added or found.replaced:
+            installation.audit.add(_event(ctx, rates, found, now))
+    return found
+
+
+def _event(ctx: Context, rates: Sequence[ExchangeRate], found: Imported, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        action=Action.RATES_IMPORTED,
+        resource="exchange-rates",
+        actor=actor_of(ctx.principal),
+        at=now,
+        request_id=ctx.request_id,
+        detail={
+            "sources": sorted({rate.source for rate in rates}),
+            "first_date": min(rate.day for rate in rates).isoformat(),
+            "last_date": max(rate.day for rate in rates).isoformat(),
+            "added": found.added,
+            "replaced": found.replaced,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,8 @@ class StoredPrices:
         )
         stored = self._tx.rows(select(prices.c.number).where(*same))
         if not stored:
-            if self._tx.write(insert_or_ignore(self._tx, prices).values(self._values(price, now))).rowcount:
-                self.bump_version()
+            self.bump_version()  # first: writers of prices wait for each other here and nowhere else
+            self._tx.write(insert_or_ignore(self._tx, prices).values(self._values(price, now)))
             stored = self._tx.rows(select(prices.c.number).where(*same))
         return int(stored[0].number)
 
