@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cost_ops.domain.charging import charge
-from cost_ops.domain.contracts import Contract, Kind, check_tie, contract_faults, parse_contract_id
-from cost_ops.domain.errors import Conflict
+from cost_ops.domain.contracts import Contract, Kind, check_tie, contract_faults, contract_terms, parse_contract_id
+from cost_ops.domain.errors import Conflict, InvalidInput
 from cost_ops.domain.money import e10_from_fraction, format_e10
 from cost_ops.domain.multipliers import GROUPS
 from cost_ops.domain.periods import to_us
@@ -192,3 +192,23 @@ def test_ids_are_read_strictly() -> None:
     assert [parse_contract_id(t) for t in ("price-1", "contract-", "contract-x", "contract-1234567890", "")] == [
         None
     ] * 5
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["kind", "percent", "meters"]),
+        st.none()
+        | st.text(max_size=9)
+        | st.integers()
+        | st.lists(st.text(max_size=9))
+        | st.sampled_from(["discount", "5"]),
+    )
+)
+def test_any_terms_are_read_or_refused_with_reasons(fields: dict[str, Any]) -> None:
+    try:
+        terms = contract_terms(fields)
+    except InvalidInput as error:
+        found = {problem.field for problem in error.problems}
+    else:
+        found = set() if terms.meters else {"nothing"}
+    assert found <= {"kind", "percent", "meters"}

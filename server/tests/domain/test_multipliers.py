@@ -168,3 +168,27 @@ def test_every_fault_is_named() -> None:
     assert faults(US, {**US, "note": "another reason"}) == set()
     assert multipliers_from_json("x")[1][0].reason == "invalid_type"
     assert multipliers_from_json([US] * 101)[1][0].reason == "too_many"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+hostile = st.fixed_dictionaries(
+    {},
+    optional={
+        "factor": anything | st.just("1.5"),
+        "meters": anything | st.just("all"),
+        "when": anything | st.dictionaries(st.sampled_from(["region", "not_region", "context_tokens"]), anything),
+        "note": anything,
+    },
+)
+
+
+@given(st.lists(hostile | anything, max_size=5))
+def test_any_value_is_read_or_refused_with_a_reason(items: list[Any]) -> None:
+    found, problems = multipliers_from_json(items)
+    assert all(problem.field and problem.reason for problem in problems)
+    if not problems:
+        assert multipliers_from_json([m.to_json() for m in found])[0] == found
