@@ -24,7 +24,8 @@ from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
 from cost_ops.domain.usage import UsageSubmission
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import NewRecord, Storage
+from cost_ops.interfaces.recording import NewRecord
+from cost_ops.interfaces.storage import Storage
 from cost_ops.services import usage
 from cost_ops.services.usage import Batch
 from cost_ops.storage import open_storage

@@ -40,7 +40,7 @@ EXPECTED_COLUMNS = (
     *("timestamp", "uid", "received_at", "input_tokens", "output_tokens", "cost_e10", "cached_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "reported_cost_e10", "price_id", "latency_ms", "cost_status", "flags"),
     *("organization_id", "provider", "model_id", "currency", "project_id", "user_id", "team_id", "session_id"),
-    *("api_key_id", "service_tier", "processing", "region", "tags", "metadata", "meters"),
+    *("api_key_id", "service_tier", "processing", "region", "tags", "metadata", "meters", "evidence"),
 )
 
 
@@ -169,6 +169,7 @@ class Population:
                     None,
                     None,
                     tags.json,
+                    None,
                     None,
                     None,
                 )

@@ -12,7 +12,8 @@ from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.rollups import Contribution, Measures, Series, fold
 from cost_ops.domain.usage import UsageRecord, UsageSubmission, token_totals
-from cost_ops.interfaces.storage import NewRecord, Storage
+from cost_ops.interfaces.recording import NewRecord
+from cost_ops.interfaces.storage import Storage
 
 NOW = datetime(2025, 6, 15, 12, 30, tzinfo=UTC)
 NOON = to_us(NOW)

@@ -16,7 +16,8 @@ from cost_ops.domain.errors import Unavailable
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.periods import DAY_US, to_us
 from cost_ops.domain.rollups import fold
-from cost_ops.interfaces.storage import Correction, Lost, Storage
+from cost_ops.interfaces.recording import Lost
+from cost_ops.interfaces.storage import Correction, Storage
 from cost_ops.storage import migrate, open_storage
 from cost_ops.storage.partitions import Stretch, gaps, parse_bounds
 from tests.storage.builders import NOON, NOW, contribution, new, organize, store

@@ -18,7 +18,8 @@ from cost_ops.domain.prices import default_price
 from cost_ops.domain.rates import per_million
 from cost_ops.domain.rollups import fold
 from cost_ops.domain.usage import MAX_TOKENS
-from cost_ops.interfaces.storage import Claim, Lost, Storage
+from cost_ops.interfaces.recording import Claim, Lost
+from cost_ops.interfaces.storage import Storage
 from tests.storage.builders import NOON, NOW, contribution, new, organize, refs, store
 
 

@@ -52,6 +52,7 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
             gc.freeze()
         yield
         await asyncio.to_thread(process.committer.stop)
+        await asyncio.to_thread(process.repricer.close)
         process.authenticator.close()
         if owned:
             application.close()

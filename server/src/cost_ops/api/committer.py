@@ -20,7 +20,7 @@ from cost_ops.bootstrap import Application
 from cost_ops.domain.access import OWNER, Principal
 from cost_ops.domain.errors import CostOpsError, Unavailable
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import Lost
+from cost_ops.interfaces.recording import Lost
 from cost_ops.logs import logger
 from cost_ops.services import usage
 from cost_ops.services.usage import Batch, Outcome

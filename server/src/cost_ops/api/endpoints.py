@@ -55,7 +55,8 @@ async def _answer(operation: Operation, process: Process, request: Request) -> R
     if operation.body is not None:
         limit = process.application.settings.server.max_body_bytes
         body = parse_json(await read_body(headers, request.receive, limit))
-    call = Call(process, process.application.context(principal), given, request.path_params, body)
+    ctx = process.application.context(principal, request.scope.get("request_id"))
+    call = Call(process, ctx, given, request.path_params, body)
     return await run_in_threadpool(_run, operation, call)
 
 

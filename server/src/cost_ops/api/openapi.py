@@ -21,6 +21,7 @@ _IN_PATH = re.compile(r"{(\w+)}")
 _DESCRIPTIONS = {
     200: "Done",
     201: "Stored for good",
+    202: "Begun; `Location` says where to look",
     400: "Something in the input is wrong; `details.errors` lists every problem",
     401: "Missing, malformed, unknown, expired or revoked credential",
     403: "The credential lacks a permission",

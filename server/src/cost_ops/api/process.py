@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cost_ops.api.authentication import Authenticator
 from cost_ops.api.committer import Committer
 from cost_ops.api.metrics import Metrics
+from cost_ops.api.repricer import Repricer
 from cost_ops.bootstrap import Application
 
 
@@ -18,9 +19,12 @@ class Process:
     metrics: Metrics
     authenticator: Authenticator
     committer: Committer
+    repricer: Repricer
 
 
 def assemble(application: Application) -> Process:
     """The machinery, not started yet."""
     metrics = Metrics()
-    return Process(application, metrics, Authenticator(application, metrics), Committer(application, metrics))
+    return Process(
+        application, metrics, Authenticator(application, metrics), Committer(application, metrics), Repricer()
+    )

@@ -46,3 +46,5 @@ class Context:
     """How providers' payloads are read."""
 
     rules: IngestRules = IngestRules()
+    request_id: str | None = None
+    """The request that this is part of, where there is one."""

@@ -22,72 +22,17 @@ from cost_ops.domain.access import ApiKey, Organization
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Layer, Price
+from cost_ops.domain.repricing import CostedUsage, NewCost
 from cost_ops.domain.rollups import Cube, Folded, Window
-from cost_ops.domain.usage import UsageRecord, UsageSubmission
-
-
-class Claim(NamedTuple):
-    """A stored idempotency key: the fingerprint of the payload that came with it, and the record it led to."""
-
-    key_hash: bytes
-    organization_id: str
-    payload_hash: int
-    timestamp_us: int
-    uid: int
-
-
-class NewRecord(NamedTuple):
-    """A priced submission, ready to be stored. `cost_e10`, `currency` and `price_number` are None where unpriced."""
-
-    submission: UsageSubmission
-    uid: int
-    key_hash: bytes | None
-    status: str
-    currency: str | None
-    cost_e10: int | None
-    price_number: int | None
-    response_hash: bytes | None = None
-    """A second key that leads to the record: that of its provider's response id."""
-    step_prices: Sequence[int | None] = ()
-    """The price of each step, where a response had several."""
-
-
-class Lost(Exception):
-    """Another replica claimed a key between lookup and insert: roll back and do the batch again."""
-
-
-class Recorder(Protocol):
-    """Group commit: one transaction that stores usage of any number of organisations."""
-
-    def price_version(self) -> int:
-        """The version of the price book that is committed now."""
-
-    def unknown_organizations(self, ids: Iterable[str]) -> set[str]:
-        """Those of `ids` that the installation does not have."""
-
-    def add_organizations(self, ids: Iterable[str], now: datetime) -> None:
-        """Create organisations that do not exist yet, named after their id."""
-
-    def claims(self, hashes: Sequence[bytes]) -> dict[bytes, Claim]:
-        """The stored claims among these key hashes."""
-
-    def append(self, records: Sequence[NewRecord]) -> None:
-        """Store records and claim their keys. Raises Lost where a key was claimed meanwhile."""
-
-    def fold(self, sums: Folded) -> None:
-        """Add to the rollups."""
-
-    def default_price(self, price: Price, now: datetime) -> Price:
-        """The stored price with the same owner, layer, provider and model id; stored now (and the book's version
-        bumped) where there is none. `model_id` stands for its content.
-        """
-
-    def get(self, organization_id: str, refs: Sequence[tuple[int, int]]) -> list[UsageRecord]:
-        """Stored records by (timestamp_us, uid), in any order: the first answers of replays."""
+from cost_ops.domain.usage import UsageRecord
+from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.price_reviews import PriceReviewRepository
+from cost_ops.interfaces.recording import Recorder
+from cost_ops.interfaces.terms import ContractRepository, ExchangeRateRepository
 
 
 class Position(NamedTuple):
-    """Where a keyset page ended: newest first, so the next page is what lies before."""
+    """Where a keyset page ended: the next page is what lies before, or beyond where the oldest come first."""
 
     timestamp_us: int
     uid: int
@@ -107,6 +52,12 @@ class Correction:
     run: int | None = None
     """The re-pricing run that made it."""
     step_prices: Sequence[int | None] = ()
+
+    @classmethod
+    def of(cls, usage: CostedUsage, new: NewCost, reason: str, run: int | None = None) -> Correction:
+        """What puts a new cost in place of a record's current one."""
+        status, currency, cost_e10, price_number, step_prices = new
+        return cls(usage.timestamp_us, usage.uid, status, currency, cost_e10, price_number, reason, run, step_prices)
 
 
 class UsageRepository(Protocol):
@@ -140,6 +91,14 @@ class UsageRepository(Protocol):
         self, *, provider: str | None, model_id: str | None, after: Position | None, limit: int
     ) -> list[UsageRecord]:
         """Records whose current cost is unpriced, oldest first by (timestamp, uid), those beyond `after`."""
+
+    def costed(
+        self, *, start_us: int, end_us: int, filters: Sequence[Filter], after: Position | None, limit: int
+    ) -> list[CostedUsage]:
+        """Records of a range as costing them again needs them, oldest first, those beyond `after`.
+
+        `filters` are on provider, model and project.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +150,14 @@ class CostRepository(Protocol):
     def oldest_us(self) -> int | None:
         """The timestamp of the oldest usage; None where there is none."""
 
+    def lock(self) -> None:
+        """Let one transaction at a time supersede costs here; what is read from now on is the newest."""
+
+    def supersede(
+        self, changes: Sequence[tuple[CostedUsage, NewCost]], *, reason: str, now: datetime, run: int | None = None
+    ) -> None:
+        """Append a superseding cost row for each change, and move the rollups by the difference."""
+
     def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
         """Append superseding cost rows."""
 
@@ -234,6 +201,9 @@ class PriceRepository(Protocol):
     def add_many(self, prices: Sequence[Price], now: datetime) -> None:
         """Store many prices at once, as a sync does."""
 
+    def number_of(self, price: Price, now: datetime) -> int:
+        """The number of a price that a book found; one under a contract is stored at its first use, once."""
+
     def end(self, number: int, at: datetime) -> None:
         """Set the end of a price."""
 
@@ -264,7 +234,11 @@ class Ledger(Protocol):
     usage: UsageRepository
     costs: CostRepository
     prices: PriceRepository
+    contracts: ContractRepository
     api_keys: ApiKeyRepository
+    reprice_runs: RepriceRunRepository
+    revisions: RevisionRepository
+    audit: AuditRepository
 
     def project_ids(self) -> list[str]:
         """The projects seen so far."""
@@ -274,7 +248,12 @@ class Installation(Protocol):
     """The unit of work of the installation's owner."""
 
     prices: PriceRepository
+    contracts: ContractRepository
+    exchange_rates: ExchangeRateRepository
     api_keys: ApiKeyRepository
+    audit: AuditRepository
+    retention: RetentionRepository
+    price_reviews: PriceReviewRepository
 
     def organizations(self) -> list[Organization]:
         """All organisations by id."""

@@ -8,20 +8,20 @@ from datetime import datetime
 from typing import TypeVar
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.charging import Stored, charge
+from cost_ops.domain.audit import Action, AuditEvent, actor_of
 from cost_ops.domain.errors import Forbidden, NotFound, invalid
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.multipliers import Multiplier
-from cost_ops.domain.periods import to_us
+from cost_ops.domain.periods import format_instant, to_us
+from cost_ops.domain.price_reviews import NO_NEWS, News, ReviewStatus
 from cost_ops.domain.pricebook import Alias, PriceBook, Segment
 from cost_ops.domain.prices import Insertion, Layer, Price, check_currency, insert, parse_price_id
 from cost_ops.domain.rates import Rate
-from cost_ops.domain.rollups import Contribution, Series, fold, measure
-from cost_ops.domain.statuses import CostStatus
+from cost_ops.domain.repricing import CostedUsage, cost_today
 from cost_ops.domain.text import text_fault
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import Correction, Ledger, Position, PriceRepository, UnpricedModel
+from cost_ops.interfaces.storage import Installation, Ledger, Position, PriceRepository, UnpricedModel
 
 _CHUNK = 1000
 _T = TypeVar("_T")
@@ -69,7 +69,13 @@ def add(ctx: Context, organization_id: str | None, new: NewPrice) -> Added:
         source=new.source,
         multipliers=new.multipliers or (),
     )
-    insertion = _in_prices(ctx, bound, lambda prices: _insert(prices, wanted, ctx.clock()))
+
+    def work(unit: Ledger | Installation) -> Insertion:
+        insertion = _insert(unit.prices, wanted, ctx.clock())
+        _audit(ctx, unit, Action.PRICE_ADDED, insertion.added, insertion.ended)
+        return insertion
+
+    insertion = _in_prices(ctx, bound, work)
     return Added(insertion.added, insertion.ended, price_waiting(ctx, bound))
 
 
@@ -81,13 +87,30 @@ def _check(new: NewPrice) -> None:
             raise invalid(name, fault[0], f"{name} {fault[1]}")
 
 
-def _in_prices(ctx: Context, bound: str | None, work: Callable[[PriceRepository], _T]) -> _T:
-    """Run `work` on the bound organisation's prices, or on the installation's, in one transaction."""
+def _in_prices(ctx: Context, bound: str | None, work: Callable[[Ledger | Installation], _T]) -> _T:
+    """Run `work` where the bound organisation's prices are, or the installation's, in one transaction."""
     if bound is None:
         with ctx.storage.installation() as installation:
-            return work(installation.prices)
+            return work(installation)
     with ctx.storage.ledger(bound) as ledger:
-        return work(ledger.prices)
+        return work(ledger)
+
+
+def _audit(ctx: Context, unit: Ledger | Installation, action: Action, price: Price, ended: Price | None = None) -> None:
+    """Keep who changed a price, in the transaction of the change."""
+    detail = {
+        "provider": price.provider,
+        "model_id": price.model_id,
+        "currency": price.currency,
+        "rates": price.terms_to_json(),
+        "effective_date": None if price.effective_from is None else format_instant(price.effective_from),
+        "end_date": None if price.effective_to is None else format_instant(price.effective_to),
+        "source": price.source,
+    }
+    if ended is not None:
+        detail["ended"] = ended.price_id
+    event = AuditEvent(action, price.price_id, actor_of(ctx.principal), ctx.clock(), None, ctx.request_id, detail)
+    unit.audit.add(event)
 
 
 def _insert(prices: PriceRepository, wanted: Price, now: datetime) -> Insertion:
@@ -118,7 +141,7 @@ def list_prices(ctx: Context, organization_id: str | None, query: PriceQuery) ->
     return _in_prices(
         ctx,
         bound,
-        lambda prices: prices.page(
+        lambda unit: unit.prices.page(
             provider=provider,
             model_id=query.model_id,
             layer=query.layer,
@@ -132,7 +155,7 @@ def list_prices(ctx: Context, organization_id: str | None, query: PriceQuery) ->
 def get(ctx: Context, organization_id: str | None, price_id: str) -> Price:
     """One visible price. Raises NotFound."""
     bound = authorize(ctx.principal, "pricing:read", organization_id)
-    return _in_prices(ctx, bound, lambda prices: _find(prices, price_id))
+    return _in_prices(ctx, bound, lambda unit: _find(unit.prices, price_id))
 
 
 def _find(prices: PriceRepository, price_id: str) -> Price:
@@ -158,8 +181,8 @@ def revise(ctx: Context, organization_id: str | None, price_id: str, new: NewPri
     bound = authorize(ctx.principal, "pricing:write", organization_id)
     now = ctx.clock()
 
-    def work(prices: PriceRepository) -> Insertion:
-        old = _find(prices, price_id)
+    def work(unit: Ledger | Installation) -> Insertion:
+        old = _find(unit.prices, price_id)
         _may_change(ctx, bound, old)
         wanted = replace(
             old,
@@ -172,7 +195,9 @@ def revise(ctx: Context, organization_id: str | None, price_id: str, new: NewPri
             number=None,
             created_at=None,
         )
-        return _insert(prices, wanted, now)
+        insertion = _insert(unit.prices, wanted, now)
+        _audit(ctx, unit, Action.PRICE_REVISED, insertion.added, old)
+        return insertion
 
     insertion = _in_prices(ctx, bound, work)
     return Added(insertion.added, insertion.ended, price_waiting(ctx, bound))
@@ -183,22 +208,27 @@ def end(ctx: Context, organization_id: str | None, price_id: str, at: datetime |
     bound = authorize(ctx.principal, "pricing:write", organization_id)
     instant = at or ctx.clock()
 
-    def work(prices: PriceRepository) -> Price:
-        prices.bump_version()
-        old = _find(prices, price_id)
+    def work(unit: Ledger | Installation) -> Price:
+        unit.prices.bump_version()
+        old = _find(unit.prices, price_id)
         _may_change(ctx, bound, old)
         if old.effective_to is not None and old.effective_to <= instant:
             return old
         if old.effective_from is not None and instant <= old.effective_from:
             raise invalid("end_date", "empty_range", "end_date must be after the price's effective_date")
-        prices.end(old.number or 0, instant)
-        return replace(old, effective_to=instant)
+        unit.prices.end(old.number or 0, instant)
+        ended = replace(old, effective_to=instant)
+        _audit(ctx, unit, Action.PRICE_ENDED, ended)
+        return ended
 
     return _in_prices(ctx, bound, work)
 
 
 def _may_change(ctx: Context, bound: str | None, price: Price) -> None:
     """Catalogue and installation prices belong to the installation: an organisation's key cannot touch them."""
+    if price.layer is Layer.CONTRACT:
+        message = f"{price.price_id} is what contracts make of price-{price.base_number}; change those instead"
+        raise invalid("price_id", "made_by_contracts", message)
     if bound is not None and price.layer is not Layer.ORGANIZATION and not ctx.principal.is_admin:
         raise Forbidden("admin:*")
 
@@ -242,57 +272,32 @@ def _price_model(ctx: Context, book: PriceBook, organization: str, model: Unpric
     while True:
         with ctx.storage.ledger(organization) as ledger:
             waiting = ledger.usage.unpriced(provider=model.provider, model_id=model.model_id, after=after, limit=_CHUNK)
-            done += _correct(ctx, book, ledger, waiting)
+            done += _price_known(ctx, book, ledger, waiting)
         if len(waiting) < _CHUNK:
             return done
         after = Position(*parse_usage_id(waiting[-1].usage_id))
 
 
-def _correct(ctx: Context, book: PriceBook, ledger: Ledger, waiting: Sequence[UsageRecord]) -> int:
-    corrections: list[Correction] = []
-    moves: list[Contribution] = []
-    for record in waiting:
-        usage = Stored.of(record)
-        found = book.find(record.organization_id, record.provider, record.model_id, usage.timestamp_us)
-        amount = charge(found, usage).amount_e10 if found is not None else None
-        if found is None or amount is None:
-            continue
-        status = CostStatus.ESTIMATED if record.estimated or found.is_default else CostStatus.COMPUTED
-        timestamp_us, uid = parse_usage_id(record.usage_id)
-        corrections.append(
-            Correction(
-                timestamp_us,
-                uid,
-                status,
-                found.currency,
-                amount,
-                ledger.prices.number_of(found.price, ctx.clock()),
-                "a price was added",
-            )
-        )
-        moves.append(_move(record, Series(record.provider, record.model_id, "", record.status), -1, 0))
-        moves.append(_move(record, Series(record.provider, record.model_id, found.currency, status), 1, amount))
-    if corrections:
-        ledger.costs.correct(corrections, ctx.clock())
-        ledger.costs.fold(fold(moves))
-    return len(corrections)
-
-
-def _move(record: UsageRecord, series: Series, sign: int, cost_e10: int) -> Contribution:
-    timestamp_us, _ = parse_usage_id(record.usage_id)
-    measures = measure(record.quantities, cost_e10, sign)
-    return Contribution(
-        record.organization_id, timestamp_us, series, measures, record.project_id, record.user_id, record.tags
-    )
+def _price_known(ctx: Context, book: PriceBook, ledger: Ledger, waiting: Sequence[UsageRecord]) -> int:
+    """Price those that today's book knows a price of; how many they were."""
+    now = ctx.clock()
+    changes = []
+    for usage in map(CostedUsage.of, waiting):
+        found = cost_today(book, usage, lambda price: ledger.prices.number_of(price, now))
+        if found is not None:
+            changes.append((usage, found))
+    ledger.costs.supersede(changes, reason="a price was added", now=now)
+    return len(changes)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueChange:
-    """What a sync writes: new dated rows, ends of the rows they follow, and all aliases."""
+    """What a sync writes: new dated rows, ends of the rows they follow, all aliases, and what people are asked."""
 
     added: Sequence[Price]
     ended: Sequence[tuple[int, datetime]]
     aliases: Sequence[Alias]
+    reviews: News = NO_NEWS
 
 
 def catalogue_timelines(ctx: Context) -> list[Price]:
@@ -311,4 +316,22 @@ def apply_sync(ctx: Context, change: CatalogueChange) -> int:
             installation.prices.end(number, at)
         installation.prices.add_many(change.added, ctx.clock())
         installation.replace_aliases(change.aliases)
+        _store_reviews(ctx, installation, change.reviews)
+        _audit_sync(ctx, installation, change)
     return price_waiting(ctx, None)
+
+
+def _store_reviews(ctx: Context, installation: Installation, reviews: News) -> None:
+    now, by = ctx.clock(), actor_of(ctx.principal)
+    installation.price_reviews.decide(reviews.superseded, ReviewStatus.SUPERSEDED, now=now, by="a sync")
+    installation.price_reviews.decide(reviews.accepted, ReviewStatus.ACCEPTED, now=now, by=by)
+    installation.price_reviews.add_many(reviews.raised, now)
+
+
+def _audit_sync(ctx: Context, installation: Installation, change: CatalogueChange) -> None:
+    """Keep who synced the catalogue, where that changed prices."""
+    if change.added or change.ended:
+        detail = {"added": len(change.added), "ended": len(change.ended)}
+        actor = actor_of(ctx.principal)
+        event = AuditEvent(Action.PRICES_SYNCED, "catalogue", actor, ctx.clock(), None, ctx.request_id, detail)
+        installation.audit.add(event)

@@ -20,7 +20,7 @@ from cost_ops.domain.rollups import Contribution, Series, fold, measure
 from cost_ops.domain.statuses import CostStatus
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
 from cost_ops.interfaces.context import Context
-from cost_ops.interfaces.storage import Claim, Lost, NewRecord, Recorder
+from cost_ops.interfaces.recording import Claim, Lost, NewRecord, Recorder
 
 _ATTEMPTS = 5
 
@@ -207,10 +207,15 @@ class _Recording:
                     f"idempotency key {submission.key!r} was used before with a different payload",
                     usage_id=usage_id(claim.timestamp_us, claim.uid),
                 )
-            return self.answers[hashed]._replace(replayed=True)
+            return self._first_answer(hashed)
         if response_hash is not None and response_hash in self.claims:
-            return self.answers[response_hash]._replace(replayed=True)
+            return self._first_answer(response_hash)
         return None
+
+    def _first_answer(self, hashed: bytes) -> RecordedUsage | Conflict:
+        """What was answered first; a record that retention has removed is never recorded again under its old key."""
+        known = self.answers.get(hashed)
+        return Conflict("this record was removed by retention") if known is None else known._replace(replayed=True)
 
     def _current(self, item: Priced) -> Priced:
         """The item priced by the book that is committed now; by its default price where the book knows none."""

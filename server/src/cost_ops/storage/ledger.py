@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from cost_ops.domain.access import Organization
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
+from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.price_reviews import PriceReviewRepository
 from cost_ops.interfaces.storage import (
     ApiKeyRepository,
-    ContractRepository,
     CostRepository,
     PriceRepository,
     UsageRepository,
 )
+from cost_ops.interfaces.terms import ContractRepository, ExchangeRateRepository
 from cost_ops.storage.sql import organizations, prices, projects
 from cost_ops.storage.sql.api_keys import StoredApiKeys
+from cost_ops.storage.sql.audit import StoredAudit
 from cost_ops.storage.sql.contracts import StoredContracts
 from cost_ops.storage.sql.costs import StoredCosts
+from cost_ops.storage.sql.exchange_rates import StoredExchangeRates
+from cost_ops.storage.sql.price_reviews import StoredPriceReviews
 from cost_ops.storage.sql.prices import StoredPrices
+from cost_ops.storage.sql.reprice_runs import StoredRepriceRuns
+from cost_ops.storage.sql.retention import StoredRetention
+from cost_ops.storage.sql.revisions import StoredRevisions
 from cost_ops.storage.sql.usage import StoredUsage
 from cost_ops.storage.transaction import Transaction
 
@@ -36,6 +44,9 @@ class StoredLedger:
         self.prices: PriceRepository = StoredPrices(tx, organization_id)
         self.contracts: ContractRepository = StoredContracts(tx, organization_id)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, organization_id)
+        self.reprice_runs: RepriceRunRepository = StoredRepriceRuns(tx, organization_id)
+        self.revisions: RevisionRepository = StoredRevisions(tx, organization_id, number)
+        self.audit: AuditRepository = StoredAudit(tx, organization_id)
 
     def project_ids(self) -> list[str]:
         """The projects seen so far."""
@@ -49,7 +60,11 @@ class StoredInstallation:
         self._tx = tx
         self.prices: PriceRepository = StoredPrices(tx, None)
         self.contracts: ContractRepository = StoredContracts(tx, None)
+        self.exchange_rates: ExchangeRateRepository = StoredExchangeRates(tx)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, None)
+        self.audit: AuditRepository = StoredAudit(tx, None)
+        self.retention: RetentionRepository = StoredRetention(tx)
+        self.price_reviews: PriceReviewRepository = StoredPriceReviews(tx)
 
     def organizations(self) -> list[Organization]:
         """All organisations by id."""

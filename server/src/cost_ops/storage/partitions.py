@@ -27,6 +27,7 @@ SELECT pg_get_expr(c.relpartbound, c.oid)
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = %s::regclass
 """
+_NAMED_PARTITIONS = _PARTITIONS.replace("SELECT ", "SELECT c.relname, ", 1)
 
 
 class Stretch(NamedTuple):
@@ -93,6 +94,15 @@ class Partitions:
         known = self._covered.get(table, frozenset()).union(months)
         tx.after_commit.append(lambda: self._covered.__setitem__(table, known))
         return created
+
+    def drop_before(self, tx: Transaction, table: str, end_us: int) -> list[str]:
+        """Drop the partitions that lie wholly before an instant; their names."""
+        found = tx.raw.execute(_NAMED_PARTITIONS, [table]).fetchall()
+        names = sorted(name for name, bounds in found if parse_bounds(bounds).end_us <= end_us)
+        for name in names:
+            tx.raw.execute(SQL("DROP TABLE {}").format(Identifier(name)))
+        tx.after_commit.append(self.forget)
+        return names
 
     @staticmethod
     def _taken(tx: Transaction, table: str) -> list[Stretch]:

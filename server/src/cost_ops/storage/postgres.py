@@ -10,7 +10,7 @@ import psycopg
 
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.rollups import Grain, bucket_of
-from cost_ops.interfaces.storage import Lost
+from cost_ops.interfaces.recording import Lost
 from cost_ops.storage.database import Database
 from cost_ops.storage.partitions import PARTITIONED
 from cost_ops.storage.postgres_connection import connector, explain, pooled

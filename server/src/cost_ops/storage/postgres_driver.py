@@ -7,16 +7,18 @@ from typing import Any
 
 import psycopg
 
+from cost_ops.domain.errors import Unavailable
 from cost_ops.domain.periods import DAY_US
 from cost_ops.domain.rollups import month_of_day
-from cost_ops.interfaces.storage import Lost, NewRecord
+from cost_ops.interfaces.recording import Lost, NewRecord
 from cost_ops.storage.arrays import int4_array, int8_array
-from cost_ops.storage.copying import binary_rows
-from cost_ops.storage.partitions import Partitions
-from cost_ops.storage.rows import COLUMNS, values_of
-from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transaction
+from cost_ops.storage.copying import binary_cost_rows, binary_rows
+from cost_ops.storage.partitions import PARTITIONED, Partitions
+from cost_ops.storage.rows import COLUMNS, COST_COLUMNS, values_of
+from cost_ops.storage.transaction import CostRow, KeyRow, NameTable, RollupRow, Transaction
 
 _COPY_USAGE = f"COPY usage_records ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_COPY_COSTS = f"COPY cost_records ({', '.join(COST_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _CLAIMS = """
 SELECT uuid_send(key_hash), timestamp, payload_hash, organization, COALESCE(uid, 0) FROM idempotency_keys
 WHERE key_hash = ANY(%s::uuid[])
@@ -42,6 +44,9 @@ ON CONFLICT (cube_set, bucket, dimension, series) DO UPDATE SET
     cost_e10 = rollups.cost_e10 + excluded.cost_e10
 """
 _COST_LOCKS = 4_731_003
+_NAMES_LOCK = 4_731_004
+LOCK_TIMEOUT_SECONDS = 10
+"""How long retention waits for those who read or write; meanwhile others wait for it."""
 
 
 class PostgresDriver:
@@ -55,9 +60,29 @@ class PostgresDriver:
     def begin_write(self, tx: Transaction) -> None:
         """Nothing: every transaction may write, and every statement sees what is committed."""
 
+    def names_version(self, tx: Transaction) -> int:
+        """The version of the names; until this transaction ends, nobody takes any out."""
+        tx.raw.execute(f"SELECT pg_advisory_xact_lock_shared({_NAMES_LOCK})")
+        return int(tx.raw.execute("SELECT version FROM dimension_version").fetchone()[0])
+
+    def lock_names(self, tx: Transaction) -> None:
+        """Wait until nobody writes rollups, and let nobody do so until this transaction ends."""
+        tx.raw.execute(f"SELECT pg_advisory_xact_lock({_NAMES_LOCK})")
+
     def lock_costs(self, tx: Transaction, organization: int) -> None:
         """Let one transaction at a time correct the costs of an organisation."""
         tx.raw.execute(f"SELECT pg_advisory_xact_lock({_COST_LOCKS}, {organization})")
+
+    def lock_records(self, tx: Transaction) -> None:
+        """Let nobody else touch records and rollups until this transaction ends; in the order that recording takes."""
+        tx.raw.execute("SET LOCAL statement_timeout = 0")
+        tx.raw.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        tx.raw.execute("LOCK TABLE usage_records, cost_records IN ACCESS EXCLUSIVE MODE")
+        tx.raw.execute("LOCK TABLE rollups IN SHARE ROW EXCLUSIVE MODE")
+
+    def drop_before(self, tx: Transaction, end_us: int) -> list[str]:
+        """Drop the partitions that lie wholly before an instant; their names."""
+        return [name for table in PARTITIONED for name in self.partitions.drop_before(tx, table, end_us)]
 
     def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
         """Have a partition for every month of these instants."""
@@ -85,6 +110,15 @@ class PostgresDriver:
         except psycopg.errors.CheckViolation as error:
             self.partitions.forget()
             raise Lost from error
+
+    def insert_costs(self, tx: Transaction, rows: Sequence[CostRow]) -> None:
+        """Store superseding costs. Raises Unavailable where a partition was dropped since it was last looked at."""
+        try:
+            with tx.raw.cursor() as cursor, cursor.copy(_COPY_COSTS) as copy:
+                copy.write(binary_cost_rows(rows))
+        except psycopg.errors.CheckViolation as error:
+            self.partitions.forget()
+            raise Unavailable("a partition of cost_records was dropped meanwhile; try again") from error
 
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""

@@ -9,7 +9,7 @@ from cost_ops.domain.identity import uid_of_key
 from cost_ops.domain.prices import Price
 from cost_ops.domain.rollups import Folded
 from cost_ops.domain.usage import UsageRecord
-from cost_ops.interfaces.storage import Claim, Lost, NewRecord
+from cost_ops.interfaces.recording import Claim, Lost, NewRecord
 from cost_ops.storage.sql import organizations, prices, rollups, usage
 from cost_ops.storage.transaction import Transaction
 

@@ -14,7 +14,7 @@ from cost_ops.domain.meters import CACHE_WRITE_METERS
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.statuses import STATUS_CODES, STATUS_OF_CODE
 from cost_ops.domain.usage import Quantities, UsageRecord, UsageSubmission, cached_tokens, token_totals
-from cost_ops.interfaces.storage import NewRecord
+from cost_ops.interfaces.recording import NewRecord
 from cost_ops.storage.tables import cost_records, usage_records
 
 COLUMNS = tuple(column.name for column in usage_records.columns)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cost_ops.domain.errors import Unavailable
-from cost_ops.interfaces.storage import NewRecord
-from cost_ops.storage.rows import COLUMNS, values_of
+from cost_ops.interfaces.recording import NewRecord
+from cost_ops.storage.rows import COLUMNS, COST_COLUMNS, values_of
 from cost_ops.storage.sqlite_inserts import Inserting
-from cost_ops.storage.transaction import KeyRow, NameTable, RollupRow, Transaction
+from cost_ops.storage.transaction import CostRow, KeyRow, NameTable, RollupRow, Transaction
 
 MEASURES = ("requests", "input_tokens", "output_tokens", "cached_tokens", "cost_e10")
 _INSERT_USAGE = Inserting("usage_records", COLUMNS)
+_INSERT_COSTS = Inserting("cost_records", COST_COLUMNS)
 _INSERT_KEYS = Inserting(
     "idempotency_keys", ("key_hash", "timestamp", "payload_hash", "organization", "uid"), "ON CONFLICT DO NOTHING"
 )
@@ -43,9 +44,25 @@ class SqliteDriver:
         tx.raw.commit()
         tx.raw.execute("BEGIN IMMEDIATE")
 
+    def names_version(self, tx: Transaction) -> int:
+        """The version of the names; the write lock keeps it."""
+        return int(tx.raw.execute("SELECT version FROM dimension_version").fetchone()[0])
+
+    def lock_names(self, tx: Transaction) -> None:
+        """The write lock is that of everything."""
+        tx.begin_write()
+
     def lock_costs(self, tx: Transaction, organization: int) -> None:  # noqa: ARG002
         """The write lock is that of everything."""
         tx.begin_write()
+
+    def lock_records(self, tx: Transaction) -> None:
+        """The write lock is that of everything."""
+        tx.begin_write()
+
+    def drop_before(self, tx: Transaction, end_us: int) -> list[str]:  # noqa: ARG002
+        """Nothing: a file has no partitions."""
+        return []
 
     def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
         """Nothing: a file has no partitions."""
@@ -65,6 +82,10 @@ class SqliteDriver:
     def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
         """Store usage rows."""
         _INSERT_USAGE.run(tx.raw, list(map(values_of, records)))
+
+    def insert_costs(self, tx: Transaction, rows: Sequence[CostRow]) -> None:
+        """Store superseding costs."""
+        _INSERT_COSTS.run(tx.raw, rows)
 
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""

@@ -137,6 +137,13 @@ dimension_values = Table(
     Column("value", Text, nullable=False),
 )
 
+dimension_version = Table(
+    "dimension_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+)
+
 cost_series = Table(
     "cost_series",
     metadata,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from cost_ops.domain.rollups import Dimension, Series
-from cost_ops.interfaces.storage import NewRecord
+from cost_ops.interfaces.recording import NewRecord
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 RollupRow = tuple[int, int, int, int, int, int, int, int, int]
 """cube set, bucket, dimension, series, then the five sums."""
+
+CostRow = tuple[int, int, int, int | None, int, int | None, int, str, str | None, str, int | None, str | None]
+"""The values of a superseding cost, in the order of its table's columns; instants in microseconds, JSON as text."""
 
 KeyRow = tuple[bytes, int, int, int, int]
 """key hash, timestamp_us, payload hash, organisation number, uid of the record (0: it is made from the hash)."""
@@ -61,6 +65,16 @@ class Names:
         self.series_by_id: Kept[int, Series] = Kept(20_000)
         self.values_by_id: Kept[int, str] = Kept(100_000)
         self.collations: tuple[str | None, ...] = ()
+        self.version = -1
+        self.lock = Lock()
+
+    def know_version(self, version: int) -> None:
+        """Forget the numbers of dimensions where names were taken out of the database since they were learnt."""
+        if version != self.version:
+            with self.lock:
+                self.dimensions.clear()
+                self.values_by_id.clear()
+                self.version = version
 
     def forget(self) -> None:
         """Another database may be there now."""
@@ -104,8 +118,20 @@ class Driver(Protocol):
     def begin_write(self, tx: Transaction) -> None:
         """Make sure that the transaction may write and sees what is committed."""
 
+    def names_version(self, tx: Transaction) -> int:
+        """The version of the names; until this transaction ends, nobody takes any out."""
+
+    def lock_names(self, tx: Transaction) -> None:
+        """Wait until nobody writes rollups, and let nobody do so until this transaction ends."""
+
     def lock_costs(self, tx: Transaction, organization: int) -> None:
         """Let one transaction at a time correct the costs of an organisation."""
+
+    def lock_records(self, tx: Transaction) -> None:
+        """Let nobody else touch records and rollups until this transaction ends."""
+
+    def drop_before(self, tx: Transaction, end_us: int) -> list[str]:
+        """Drop the partitions that lie wholly before an instant; their names."""
 
     def make_room(self, tx: Transaction, table: str, timestamps_us: Iterable[int]) -> None:
         """Have somewhere for rows of these instants to go, before any is stored."""
@@ -118,6 +144,9 @@ class Driver(Protocol):
 
     def insert_usage(self, tx: Transaction, records: Sequence[NewRecord]) -> None:
         """Store usage rows."""
+
+    def insert_costs(self, tx: Transaction, rows: Sequence[CostRow]) -> None:
+        """Store superseding costs, given in the order of their key."""
 
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""
@@ -148,6 +177,7 @@ class Transaction:
         self.at_end: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []
         self.writing = False
+        self.names_version: int | None = None
 
     @property
     def postgres(self) -> bool:
@@ -169,6 +199,13 @@ class Transaction:
             self.driver.begin_write(self)
             self.writing = True
 
+    def check_names(self) -> None:
+        """Know the names as they stand in the database, and keep them so until this transaction ends."""
+        if self.names_version is None:
+            self.begin_write()
+            self.names_version = self.driver.names_version(self)
+            self.names.know_version(self.names_version)
+
     def release(self) -> None:
         """Give back what was held for the transaction, however it ended."""
         while self.at_end:
@@ -176,7 +213,10 @@ class Transaction:
 
     def publish(self) -> None:
         """After the commit: let all know the new ids."""
-        for ids in (self.organizations, self.cube_sets, self.dimensions, self.series):
+        for ids in (self.organizations, self.cube_sets, self.series):
             ids.publish()
+        with self.names.lock:
+            if self.names_version == self.names.version:
+                self.dimensions.publish()
         for known in self.after_commit:
             known()

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.identity import usage_id
 from cost_ops.domain.periods import from_us, to_us
-from cost_ops.domain.rollups import Cube, Folded, Window
+from cost_ops.domain.repricing import CostedUsage, NewCost, moves
+from cost_ops.domain.rollups import Cube, Folded, Window, fold
 from cost_ops.interfaces.storage import Correction, CostVersion
-from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME
+from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME, compact
 from cost_ops.storage.sql import cube_sums, differences, rebuild, record_sums, rollups
 from cost_ops.storage.sql.usage import StoredUsage
 from cost_ops.storage.tables import cost_records, usage_records
-from cost_ops.storage.transaction import Transaction
+from cost_ops.storage.transaction import CostRow, Transaction
 
 u = usage_records.c
 c = cost_records.c
@@ -56,6 +57,13 @@ class StoredCosts:
         mine = select(u.timestamp).where(u.organization_id == self._organization_id)
         return self._tx.connection.execute(mine.order_by(u.timestamp).limit(1)).scalar()
 
+    def supersede(
+        self, changes: Sequence[tuple[CostedUsage, NewCost]], *, reason: str, now: datetime, run: int | None = None
+    ) -> None:
+        """Append a superseding cost row for each change, and move the rollups by the difference."""
+        self.correct([Correction.of(usage, new, reason, run) for usage, new in changes], now)
+        self.fold(fold(move for usage, new in changes for move in moves(usage, new)))
+
     def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
         """Append superseding cost rows.
 
@@ -68,24 +76,28 @@ class StoredCosts:
         tx.driver.lock_costs(tx, self._number)
         tx.driver.make_room(tx, cost_records.name, (one.timestamp_us for one in corrections))
         created_us = to_us(now)
-        rows = [
-            {
-                "timestamp": one.timestamp_us,
-                "uid": one.uid,
-                "created_at": created_us,
-                "cost_e10": one.cost_e10,
-                "version": self._next_version(one),
-                "price_id": one.price_number,
-                "cost_status": STATUS_CODE[one.status],
-                "organization_id": self._organization_id,
-                "currency": one.currency or None,
-                "reason": one.reason,
-                "run": one.run,
-                "detail": {"step_prices": list(one.step_prices)} if one.step_prices else None,
-            }
+        rows: list[CostRow] = [
+            (
+                one.timestamp_us,
+                one.uid,
+                created_us,
+                one.cost_e10,
+                self._next_version(one),
+                one.price_number,
+                STATUS_CODE[one.status],
+                self._organization_id,
+                one.currency or None,
+                one.reason,
+                one.run,
+                compact({"step_prices": list(one.step_prices)}) if one.step_prices else None,
+            )
             for one in sorted(corrections, key=lambda one: (one.timestamp_us, one.uid))
         ]
-        tx.write(insert(cost_records), rows)
+        tx.driver.insert_costs(tx, rows)
+
+    def lock(self) -> None:
+        """Let one transaction at a time supersede costs here; what is read from now on is the newest."""
+        self._tx.driver.lock_costs(self._tx, self._number)
 
     def _next_version(self, correction: Correction) -> int:
         """One more than this transaction has seen of the record, so that nobody else's correction is passed over."""

@@ -191,7 +191,7 @@ def _named(
     *,
     split: bool,
 ) -> list[SummedRow]:
-    """Names for numbers, and one row for what went into one slot."""
+    """Names for numbers, and one row for what went into one slot; what corrections left empty is no row."""
     series = names.series_of(tx, {row[2] for row in rows})
     values = names.values_of(tx, {row[1] for row in rows}) if split else {0: ""}
     label = _labeller(dimensions, series, values)
@@ -199,7 +199,7 @@ def _named(
     found: list[SummedRow] = []
     for place, dimension, number, *sums_ in rows:
         slot = slot_of(place)
-        if slot is not None:
+        if slot is not None and sums_[0]:
             currency, status = about[number]
             found.append(SummedRow(slot, label(dimension, number), currency, status, Measures(*sums_)))
     return found

@@ -82,7 +82,7 @@ def add(tx: Transaction, sums: Folded) -> None:
     """Add sums to the rollup rows, in the order of their key."""
     if not sums:
         return
-    tx.begin_write()
+    tx.check_names()
     rows = _AllNumbers(tx).rows(sums)
     rows.sort()
     tx.driver.add_rollups(tx, rows)

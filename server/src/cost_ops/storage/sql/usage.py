@@ -11,10 +11,11 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, or_
 
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.identity import uid_of_key
+from cost_ops.domain.repricing import CostedUsage
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.storage import Position, UnpricedModel
 from cost_ops.storage.rows import record_of, records_of
-from cost_ops.storage.sql import unpriced
+from cost_ops.storage.sql import costed, unpriced
 from cost_ops.storage.sql.current import selected, with_latest
 from cost_ops.storage.sql.dialects import InOrder, value_table
 from cost_ops.storage.sql.filters import conditions
@@ -57,9 +58,12 @@ class StoredUsage:
         return records_of(rows)
 
     def _see(self, rows: Sequence[Any]) -> None:
+        self._remember({(row.timestamp, row.uid): row.version or 0 for row in rows})
+
+    def _remember(self, versions: Versions) -> None:
         if len(self.versions) > _MOST_VERSIONS:
             self.versions.clear()
-        self.versions.update({(row.timestamp, row.uid): row.version or 0 for row in rows})
+        self.versions.update(versions)
 
     def _mine(self, start_us: int | None = None, end_us: int | None = None) -> list[ColumnElement[bool]]:
         wanted = [u.organization_id == self._organization_id]
@@ -124,6 +128,15 @@ class StoredUsage:
                 return
             start_us = rows[-1].timestamp
             later = [_later(Position(rows[-1].timestamp, rows[-1].uid))]
+
+    def costed(
+        self, *, start_us: int, end_us: int, filters: Sequence[Filter], after: Position | None, limit: int
+    ) -> list[CostedUsage]:
+        """Records of a range as costing them again needs them, oldest first, those beyond `after`."""
+        wanted = [u.timestamp >= start_us, u.timestamp < end_us, *conditions(self._tx, filters)]
+        found, places = costed.page(self._tx, self._organization_id, wanted, after=after, limit=limit)
+        self._remember(places)
+        return found
 
     def unpriced_models(self) -> list[UnpricedModel]:
         """What has no known cost, by provider and model."""

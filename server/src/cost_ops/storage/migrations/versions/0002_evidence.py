@@ -38,6 +38,9 @@ _TABLES = {
         PRIMARY KEY (organization_id, timestamp, uid, version)
     )
     """,
+    "dimension_version": """
+    CREATE TABLE dimension_version (id {int} NOT NULL PRIMARY KEY, version {big} NOT NULL)
+    """,
     "reprice_runs": """
     CREATE TABLE reprice_runs (
         number {serial},
@@ -105,6 +108,7 @@ _BEGIN = """CREATE UNIQUE INDEX prices_begin ON prices
     (provider, model_id, layer, COALESCE(organization_id, ''), COALESCE(effective_from, {beginning}))"""
 
 _INDEXES = (
+    "INSERT INTO dimension_version (id, version) VALUES (1, 0)",
     "DROP INDEX prices_begin",
     f"{_BEGIN} WHERE layer <> 'contract'",
     """CREATE UNIQUE INDEX prices_under_contract ON prices (organization_id, base_price_id, source)
