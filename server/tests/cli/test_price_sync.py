@@ -177,7 +177,7 @@ def test_unpriced_usage_is_listed_with_a_band_and_likely_names(shell: Shell) -> 
     told = shell("pricing", "unpriced").stdout
     assert "did you mean gpt-4o-mini" in told
     assert "the gpt models of openai (3)" in told
-    assert "an estimate, in no total" in told
+    assert "estimate from comparable models, in no total" in told
     found = {m["model_id"]: m for m in shell.json("pricing", "unpriced")}
     assert found["zz-9"]["estimate"]["basis"] == "all models of all providers"
     rows = list(csv.DictReader(io.StringIO(shell("pricing", "unpriced", "-o", "csv").stdout)))

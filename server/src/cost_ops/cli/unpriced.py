@@ -31,7 +31,7 @@ def show_unpriced(output: Output, found: Sequence[Document]) -> None:
     ]
     parts: list[Part] = [Table((*columns, Column("first"), Column("last")), rows)]
     if guesses := [row for m in found if (row := _guess(m))]:
-        title = "May cost, per family of models; an estimate, in no total"
+        title = "What it may cost: an estimate from comparable models, in no total"
         parts.append(Table((Column("model"), Column("between"), Column("taken from")), guesses, title))
     parts += [
         f"{m['model_id']}: did you mean {' or '.join(m['similar'])}? They have a price." for m in found if m["similar"]
