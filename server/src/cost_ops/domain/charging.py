@@ -50,7 +50,9 @@ def is_sure(compiled: CompiledPrice, usage: Priceable) -> bool:
 
     A price that says nothing of a tier charges its ordinary rates, which is an assumption.
     """
-    return not compiled.is_default and not untold(compiled, usage)
+    tier, processing, stated = usage.service_tier, usage.processing, compiled.stated
+    told = (tier is None or tier in stated) and (processing is None or processing in stated)
+    return told and not compiled.is_default
 
 
 def untold(compiled: CompiledPrice, usage: Priceable) -> list[str]:
@@ -125,19 +127,13 @@ def line_amount(quantity: Quantity, rate: CompiledRate) -> int:
 def charge_by_conditions(compiled: CompiledPrice, usage: Priceable) -> Charge:
     """The same by looking at every condition: what `charge` saves ordinary calls, and must agree with."""
     context = context_tokens(usage.quantities)
-    lines: list[Line] = []
+    chosen: list[tuple[str, Quantity, CompiledRate]] = []
     missing: list[str] = []
     pooled: Quantity = 0
-
-    def add(meter: str, quantity: Quantity, rate: CompiledRate) -> None:
-        if compiled.multipliers:
-            rate = multiplied(rate, compiled.multipliers, usage, context)
-        lines.append(Line(meter, quantity, rate, line_amount(quantity, rate)))
-
     for meter, quantity in usage.quantities.items():
         rate = select_rate(compiled.rates, meter, usage, context)
         if rate is not None:
-            add(meter, quantity, rate)
+            chosen.append((meter, quantity, rate))
         elif meter in TOKEN_METERS and TOTAL_TOKENS in compiled.rates:
             pooled += quantity
         elif meter not in FREE_WITHOUT_RATE:
@@ -145,11 +141,14 @@ def charge_by_conditions(compiled: CompiledPrice, usage: Priceable) -> Charge:
     if "requests" in compiled.rates and "requests" not in usage.quantities:
         one = select_rate(compiled.rates, "requests", usage, context)
         if one is not None:
-            add("requests", 1, one)
+            chosen.append(("requests", 1, one))
     if pooled:
         rate = matching(compiled.rates[TOTAL_TOKENS], usage, context)
         if rate is None:
             missing.append(TOTAL_TOKENS)
         else:
-            add(TOTAL_TOKENS, pooled, rate)
+            chosen.append((TOTAL_TOKENS, pooled, rate))
+    if compiled.multipliers:
+        chosen = [(m, q, multiplied(r, compiled.multipliers, usage, context)) for m, q, r in chosen]
+    lines = [Line(meter, quantity, rate, line_amount(quantity, rate)) for meter, quantity, rate in chosen]
     return Charge(None if missing else sum(line.amount_e10 for line in lines), lines, missing)
