@@ -73,7 +73,7 @@ def test_every_line_of_the_proof_is_its_exact_product_rounded(desk: Desk) -> Non
 
 def test_the_same_response_from_several_sources_is_one_record(desk: Desk) -> None:
     desk.price("m")
-    response_id = "resp-0123456789"
+    response_id = "resp-0123456789abcdef"
     (sdk,) = desk.record(desk.submission(idempotency_key="sdk-1", response_id=response_id, cached_tokens=10))
     trace, again = desk.record(
         desk.submission(idempotency_key="otel:1:2", response_id=response_id, input_tokens=999, output_tokens=500),
@@ -133,7 +133,7 @@ def test_response_ids_bind_within_an_organisation_and_short_ones_not_at_all(desk
     (mine,), (theirs,) = (d.record(d.submission(response_id="resp-of-both-tenants")) for d in (desk, other))
     assert not mine.replayed
     assert not theirs.replayed
-    one, two = desk.record(desk.submission(response_id="1"), desk.submission(response_id="1"))
+    one, two = desk.record(desk.submission(response_id="chatcmpl-123"), desk.submission(response_id="chatcmpl-123"))
     assert one.usage_id != two.usage_id
 
 

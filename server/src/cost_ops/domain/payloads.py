@@ -15,8 +15,8 @@ from cost_ops.domain.submitted import TOKEN_FIELDS
 from cost_ops.domain.text import text_fault
 from cost_ops.domain.usage import Quantities, Quantity, Step
 
-MIN_RESPONSE_ID = 8
-"""Shorter ids are not taken for unique: some servers count from one."""
+MIN_RESPONSE_ID = 16
+"""Shorter ids are not taken for unique: some servers number their answers, as Ollama does with `chatcmpl-123`."""
 
 
 def read_payload(sent: Any, provider: str, shapes: ShapeBook | None, problems: list[Problem]) -> Extracted | None:

@@ -10,7 +10,7 @@ from tests.domain.formats.converted import converted, fields, skipped
 
 
 def line(
-    answer: str | None = "msg_01AAAAAAAA",
+    answer: str | None = "msg_01AAAAAAAAAAAAAA",
     output: int = 100,
     *,
     stop: Any = "end_turn",
@@ -60,7 +60,7 @@ def test_versions_that_do_not_tell_the_end_are_believed() -> None:
 
 def test_answers_are_told_apart_by_their_response_whatever_the_request() -> None:
     side = line(request="req_2", isSidechain=True)
-    assert outputs(line(), side, line("msg_01BBBBBBBB", 7)) == [100, 7]
+    assert outputs(line(), side, line("msg_01BBBBBBBBBBBBBB", 7)) == [100, 7]
 
 
 def test_side_conversations_count_and_are_tagged() -> None:
@@ -90,7 +90,7 @@ def test_a_response_id_too_short_to_be_unique_is_no_ledger_wide_identity() -> No
 def test_the_programs_own_words_and_empty_usage_are_skipped() -> None:
     own = line()
     own["message"]["model"] = "<synthetic>"
-    empty = line("msg_01EEEEEEEE", 0)
+    empty = line("msg_01EEEEEEEEEEEEEE", 0)
     empty["message"]["usage"]["input_tokens"] = 0
     assert skipped("claude-code", own, empty) == ["written by the program itself", "without usage"]
 
@@ -108,7 +108,7 @@ def test_a_progress_line_repeats_an_answer_of_a_subagent() -> None:
 @pytest.mark.parametrize(
     ("answer", "model", "provider"),
     [
-        ("msg_01AAAAAAAA", "claude-sonnet-4-5", "anthropic"),
+        ("msg_01AAAAAAAAAAAAAA", "claude-sonnet-4-5", "anthropic"),
         ("msg_bdrk_01AAAA", "claude-sonnet-4-5", "aws"),
         ("msg_vrtx_01AAAA", "claude-sonnet-4-5", "google"),
         ("gen-1234567890", "glm-4.6", "zai"),
