@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
+from cost_ops.domain.text import text_fault
+
+MAX_URL = 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,6 +22,11 @@ class LeftOut:
     model_id: str
     what: str
     reason: str
+
+
+def page_of(value: Any) -> str | None:
+    """The address of a page that a source names; None where it names none that could be shown."""
+    return value if isinstance(value, str) and value and text_fault(value, MAX_URL) is None else None
 
 
 @dataclass(frozen=True, slots=True)

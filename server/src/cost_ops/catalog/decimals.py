@@ -14,6 +14,7 @@ MEANT_DIGITS = 12
 """A number of more digits than this after rounding to 15 is taken as it is written: nobody can say what was meant."""
 
 _FLOAT = Context(prec=FLOAT_DIGITS)
+_EXACT = Context(prec=100)
 
 
 def number(value: Any) -> Decimal:
@@ -39,5 +40,5 @@ def without_noise(written: Decimal) -> Decimal:
 
 def scaled(price: Decimal, per: int) -> Decimal:
     """The price of `per` units from that of one, exact and without an exponent where it is a whole number."""
-    product = price * per
-    return product.quantize(Decimal(1)) if product == product.to_integral_value() else product.normalize()
+    product = _EXACT.multiply(price, Decimal(per))
+    return Decimal(int(product)) if product == product.to_integral_value() else product.normalize(_EXACT)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CURRENCY = "USD"
 """All prices of genai-prices are in US dollars."""
 
+_LEAKS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, StopIteration)
+"""What the package's check of a file raises: its own errors, and its helpers' where the form is quite another."""
+
 NO_PRICE = "price"
 """What is left out where a model has no price at all."""
 
@@ -45,7 +48,7 @@ def read_json(raw: list[Any], source: str) -> CatalogueData:
 
     try:
         providers = _providers_from_raw(raw)
-    except ValueError as error:
+    except _LEAKS as error:
         raise invalid("source", "invalid_price_data", f"source is not genai-prices data: {error}") from error
     return read_providers(providers, source)
 

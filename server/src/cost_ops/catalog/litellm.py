@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from cost_ops.catalog.catalogue import CatalogueData, LeftOut, Normalised
+from cost_ops.catalog.catalogue import CatalogueData, LeftOut, Normalised, page_of
 from cost_ops.catalog.decimals import number, scaled, without_noise
 from cost_ops.catalog.genai_rates import Alternatives, Steps, Table, rates_of
 from cost_ops.catalog.litellm_keys import METER_OF_NAME, TIERS, PriceKey, is_price, read_key
@@ -97,8 +97,7 @@ class _Reading:
             rates = rates_of(Alternatives(alternatives.base))
         if not rates:
             return None
-        url = entry.get("source")
-        detail = {"url": url if isinstance(url, str) else None, "date_confidence": "assumed"}
+        detail = {"url": page_of(entry.get("source")), "date_confidence": "assumed"}
         multipliers = multipliers_of(entry, lambda what, why: self._leave_out(named, what, why))
         return Price(
             named.provider,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from cost_ops.catalog.decimals import number, scaled
 from cost_ops.catalog.genai_rates import Steps
 from cost_ops.catalog.litellm_keys import METER_OF_NAME
-from cost_ops.domain.conditions import Conditions, DayWindow
+from cost_ops.domain.conditions import UNBOUNDED, Conditions, DayWindow
 from cost_ops.domain.meters import METERS, MILLION
 from cost_ops.domain.multipliers import MAX_FACTOR, Multiplier
 
@@ -19,6 +20,7 @@ Read = Callable[[Any, str], Decimal | None]
 Note = Callable[[str, str], None]
 
 _NOON = 12 * 60
+_HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)")
 _REGIONS = ("eu", "us")
 
 
@@ -32,10 +34,9 @@ class TieredPrices:
         """Name of a price → its steps; only names that every tier states."""
         found: dict[str, dict[int, Decimal]] = {}
         for tier in self._tiers:
-            bounds = tier.get("range")
-            if not isinstance(bounds, Sequence) or isinstance(bounds, str) or len(bounds) != 2:
+            start = _start(tier.get("range"))
+            if start is None:
                 return {}
-            start = int(number(bounds[0]))
             for name, value in tier.items():
                 if name in METER_OF_NAME and METERS[METER_OF_NAME[name]].unit == "token":
                     price = read(value, f"tiered_pricing.{name}")
@@ -46,6 +47,17 @@ class TieredPrices:
             for name, steps in found.items()
             if 0 in steps and len(steps) == len(self._tiers)
         }
+
+
+def _start(bounds: Any) -> int | None:
+    """The number of tokens beyond which a tier holds; None where that cannot be read."""
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        return None
+    try:
+        start = number(bounds[0])
+    except ValueError:
+        return None
+    return int(start) if 0 <= start <= UNBOUNDED else None
 
 
 def web_searches(entry: Mapping[str, Any], read: Read) -> Steps | None:
@@ -64,23 +76,28 @@ def off_peak(value: Mapping[str, Any]) -> list[DayWindow] | str:
     """The UTC windows of `off_peak_pricing`; a text where we cannot say them: why."""
     if value.get("weekday_timezone", "UTC") not in ("UTC", "Etc/UTC"):
         return "its days of the week are not those of UTC"
+    items = value.get("windows")
     windows: list[DayWindow] = []
-    for item in value.get("windows") or ():
-        hours = item.get("hours_utc")
-        days = frozenset(item.get("weekdays") or ())
-        for span in [hours] if isinstance(hours, str) else hours or ():
-            start, end = (_minute(part) for part in span.split("-"))
-            if start != end:
-                windows.append(DayWindow(start, end, days))
-            else:  # the whole day: our windows are never as long as the day
-                windows += [DayWindow(start, (start + _NOON) % (2 * _NOON), days)]
-                windows += [DayWindow((start + _NOON) % (2 * _NOON), end, days)]
+    for item in items if isinstance(items, list) else ():
+        hours = item.get("hours_utc") if isinstance(item, Mapping) else None
+        days = item.get("weekdays", []) if isinstance(item, Mapping) else None
+        if not isinstance(days, list) or not all(day in range(1, 8) for day in days):
+            return "its days cannot be read"
+        for span in hours if isinstance(hours, list) else [hours]:
+            found = _HOURS.fullmatch(span) if isinstance(span, str) else None
+            if found is None:
+                return "its hours cannot be read"
+            start, end = (int(found[n]) % 24 * 60 + int(found[n + 1]) for n in (1, 3))
+            windows += _windows(start, end, frozenset(days))
     return windows or "it states no hours"
 
 
-def _minute(text: str) -> int:
-    hour, _, minute = text.strip().partition(":")
-    return int(hour) * 60 + int(minute or 0)
+def _windows(start: int, end: int, days: frozenset[int]) -> list[DayWindow]:
+    """One window; two for the whole day, for ours are never as long as the day."""
+    if start != end:
+        return [DayWindow(start, end, days)]
+    middle = (start + _NOON) % (2 * _NOON)
+    return [DayWindow(start, middle, days), DayWindow(middle, end, days)]
 
 
 def multipliers_of(entry: Mapping[str, Any], note: Note) -> tuple[Multiplier, ...]:
@@ -99,8 +116,14 @@ def multipliers_of(entry: Mapping[str, Any], note: Note) -> tuple[Multiplier, ..
             factors.append((value, Conditions(service_tier="fast"), "fast mode"))
         elif not isinstance(value, str):
             note(f"provider_specific_entry.{name}", "no condition of ours says this")
-    return tuple(Multiplier(number(v), when=when, note=why) for v, when, why in factors if _is_factor(v))
+    read = [(_factor(value), when, why) for value, when, why in factors]
+    return tuple(Multiplier(factor, when=when, note=why) for factor, when, why in read if factor is not None)
 
 
-def _is_factor(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value <= MAX_FACTOR and value != 1
+def _factor(value: Any) -> Decimal | None:
+    """A factor that changes something and that a price may have."""
+    try:
+        factor = number(value)
+    except ValueError:
+        return None
+    return factor if 0 <= factor <= MAX_FACTOR and factor != 1 else None

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cost_ops.catalog.catalogue import CatalogueData, LeftOut, Normalised
+from cost_ops.catalog.catalogue import CatalogueData, LeftOut, Normalised, page_of
 from cost_ops.catalog.decimals import number, without_noise
 from cost_ops.catalog.genai_rates import Alternatives, Steps, Table, rates_of
 from cost_ops.catalog.providers import PROVIDER_NAMES
+from cost_ops.domain.conditions import UNBOUNDED
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.meters import MILLION
 from cost_ops.domain.prices import Layer, Price
@@ -87,23 +88,23 @@ class _Reading:
     def take(self, name: str, provider: Mapping[str, Any]) -> None:
         """Take a provider's models in; the first price of a model stays."""
         canonical = _MORE_PROVIDERS.get(name) or PROVIDER_NAMES.canonical(name)
-        url = provider.get("doc")
+        url = page_of(provider.get("doc"))
         for model_id, model in provider["models"].items():
             cost = model.get("cost") if isinstance(model, Mapping) else None
             key = (canonical, model_id)
             if not isinstance(cost, Mapping):
                 self.left_out.add(LeftOut(canonical, model_id, "price", "the source states no price"))
             elif rates := rates_of(self._alternatives(canonical, model_id, model)):
-                detail = {"url": url if isinstance(url, str) else None, "date_confidence": "assumed"}
+                detail = {"url": url, "date_confidence": "assumed"}
                 price = Price(canonical, model_id, "USD", rates, layer=Layer.CATALOG, source=self.source, detail=detail)
                 self.found.setdefault(key, price)
 
     def _alternatives(self, provider: str, model_id: str, model: Mapping[str, Any]) -> Alternatives:
         """The standard costs, and those of the modes that are a service tier of ours."""
         variants = []
-        for name, mode in ((model.get("experimental") or {}).get("modes") or {}).items():
-            body = (mode.get("provider") or {}).get("body") or {}
-            tier = body.get("service_tier") or (body.get("speed") if body.get("speed") in TIERS else None)
+        for name, mode in _object(_object(model.get("experimental")).get("modes")).items():
+            body = _object(_object(_object(mode).get("provider")).get("body"))
+            tier = str(body.get("service_tier") or body.get("speed"))
             if tier in TIERS and isinstance(mode.get("cost"), Mapping):
                 variants.append((("service_tier", tier), self._table(provider, model_id, mode["cost"])))
             else:
@@ -139,13 +140,19 @@ class _Reading:
             yield meter, meant
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def _larger(cost: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(context tokens from which it holds, costs) of every table for larger contexts: more than the size it names."""
     tiers = cost.get(LIST_OF_TIERS)
     if isinstance(tiers, list) and tiers:
         for table in tiers:
-            tier = table.get("tier") if isinstance(table, Mapping) else None
-            if isinstance(tier, Mapping) and tier.get("type", "context") == "context":
-                yield int(number(tier.get("size"))) + 1, table
+            tier = _object(_object(table).get("tier"))
+            size = tier.get("size")
+            if tier.get("type", "context") == "context" and isinstance(size, int) and 0 < size < UNBOUNDED:
+                yield size + 1, table
     elif isinstance(cost.get(OVER_200K), Mapping):
         yield 200_001, cost[OVER_200K]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ from cost_ops.catalog.multipliers import with_multipliers
 from cost_ops.catalog.price_list import read_price_list
 from cost_ops.catalog.retired import read_retired
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
+from cost_ops.domain.prices import Price
+from cost_ops.domain.rates import MAX_PRICE
+from cost_ops.domain.text import text_fault
 
 INSTALLED = "genai-prices"
 """The source of this name is the installed package; a file of that name is ./genai-prices."""
@@ -56,7 +61,7 @@ def read_sources(sources: Sequence[Source], *, files: bool = True, private: bool
     all sources.
     """
     if not sources:
-        return [_with_retired(genai_prices.read_bundled())]
+        return [_installed()]
     found: list[CatalogueData] = []
     problems: list[Problem] = []
     for source in sources:
@@ -79,7 +84,7 @@ def _read(source: Source, *, files: bool, private: bool) -> CatalogueData:
     if source.location is None:
         if source.sha256 is not None:
             raise invalid("sources", "no_hash", "the installed package is no file: leave its sha256 out")
-        return _with_retired(genai_prices.read_bundled())
+        return _installed()
     raw = _content(source.location, files=files, private=private)
     digest = hashlib.sha256(raw).hexdigest()
     if source.sha256 is not None and source.sha256.lower() != digest:
@@ -120,7 +125,32 @@ def _parsed(source: Source, raw: bytes) -> CatalogueData:
         message = f"source {location} is {kind} by its content, not {source.kind}; nothing was written"
         raise invalid("source", "invalid_price_data", message)
     name = location if is_url(location) else Path(location).name
-    return _READERS[kind](content, name)
+    data = _READERS[kind](content, name)
+    problems = [problem for price in data.prices for problem in _faults(price, location)]
+    problems += [Problem("source", "invalid_pattern", f"source {location}: {fault}") for fault in _bad_patterns(data)]
+    if problems:
+        raise InvalidInput(problems)
+    return data
+
+
+def _bad_patterns(data: CatalogueData) -> Iterator[str]:
+    """Regular expressions that cannot be compiled."""
+    for alias in data.aliases:
+        if alias.kind == "regex":
+            try:
+                re.compile(alias.pattern)
+            except re.error as error:
+                yield f"the pattern {alias.pattern[:80]!r} of {alias.model_id!r} is none: {error}"
+
+
+def _faults(price: Price, location: str) -> Iterator[Problem]:
+    """What no ledger should hold: names that cannot be shown, absurd prices."""
+    for what, text in (("provider", price.provider), ("model", price.model_id)):
+        if fault := text_fault(text) or (("empty", "must not be empty") if not text.strip() else None):
+            yield Problem("source", fault[0], f"source {location}: the {what} {text[:60]!r} {fault[1]}")
+    if not all(0 <= rate.price <= MAX_PRICE for rate in price.rates):
+        message = f"source {location}: a price of {price.model_id!r} is negative, or more than {MAX_PRICE:f}"
+        yield Problem("source", "out_of_range", message)
 
 
 def _kind(content: Any) -> str | None:
@@ -134,14 +164,12 @@ def _kind(content: Any) -> str | None:
 def _read_own(items: Sequence[Any], name: str) -> CatalogueData:
     """A list of our own form; several of them are as many voices, and are heard before everyone else's."""
     own = read_price_list(items, f"price list {name}")
-    return replace(
-        own, aliases=own.aliases + _with_retired(genai_prices.read_bundled()).aliases, publisher=name, rank=0
-    )
+    return replace(own, aliases=own.aliases + _installed().aliases, publisher=name, rank=0)
 
 
 def _with_known_aliases(data: CatalogueData) -> CatalogueData:
     """With the installed package's aliases: a sync puts those of its data in place of all old ones."""
-    return with_multipliers(replace(data, aliases=_with_retired(genai_prices.read_bundled()).aliases))
+    return with_multipliers(replace(data, aliases=_installed().aliases))
 
 
 _READERS: dict[str, Callable[[Any, str], CatalogueData]] = {
@@ -150,6 +178,12 @@ _READERS: dict[str, Callable[[Any, str], CatalogueData]] = {
     MODELS_DEV: lambda content, name: _with_known_aliases(read_models_dev(content, f"models.dev prices in {name}")),
     OWN: _read_own,
 }
+
+
+@cache
+def _installed() -> CatalogueData:
+    """The installed package's catalogue: it does not change while a process runs."""
+    return _with_retired(genai_prices.read_bundled())
 
 
 def _with_retired(data: CatalogueData) -> CatalogueData:

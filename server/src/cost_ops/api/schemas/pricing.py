@@ -200,9 +200,10 @@ def step_view(segment: Segment, money: MoneyWriter) -> PriceStep:
 def unpriced_view(found: Unpriced, money: MoneyWriter) -> UnpricedView:
     """A model without a price in JSON."""
     model, band = found.model, found.estimate
-    estimate = band and EstimateView(
-        money(band.lowest_e10), money(band.highest_e10), band.currency, band.basis, band.models
-    )
+    estimate = None
+    if band is not None:
+        lowest, highest = money(band.lowest_e10), money(band.highest_e10)
+        estimate = EstimateView(lowest, highest, band.currency, band.basis, band.models)
     return UnpricedView(
         found.organization_id,
         model.provider,
