@@ -94,7 +94,16 @@ IDENTITIES: Mapping[str, Identity] = {
         ((("prompt_tokens_details.cached_tokens",), "prompt_tokens"),),
     ),
     "openai.responses": _RESPONSES,
-    "xai.responses": _RESPONSES,
+    "xai.responses": Identity(
+        "usage",
+        ("input_tokens",),
+        ("output_tokens",),
+        "total_tokens",
+        (
+            (("input_tokens_details.cached_tokens",), "input_tokens"),
+            (("output_tokens_details.reasoning_tokens",), "output_tokens"),
+        ),
+    ),
     "openai.embeddings": Identity("usage", ("prompt_tokens",), (), "total_tokens"),
     "openai.images": _PLAIN,
     "openai.transcription": _PLAIN,

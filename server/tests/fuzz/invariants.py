@@ -10,6 +10,7 @@ from cost_ops.domain.exact_json import json_text, parse_json
 from cost_ops.domain.extraction import Extracted, ShapeBook
 from cost_ops.domain.meters import METERS, TOKEN_METERS
 from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.shapes import Shape
 from cost_ops.domain.usage import Quantities, UsageSubmission
 from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
@@ -51,7 +52,7 @@ def check_extracted(shapes: ShapeBook, provider: str, payload: Any, *, whole: bo
         check_quantities(step.quantities)
     if found.steps:
         assert found.quantities == _sum(step.quantities for step in found.steps)
-    _check_evidence(shapes, provider, found)
+    _check_evidence(shapes, found)
     _check_identity(found, payload, whole=whole)
     return found
 
@@ -64,11 +65,22 @@ def _sum(parts: Any) -> Quantities:
     return sums
 
 
-def _check_evidence(shapes: ShapeBook, provider: str, found: Extracted) -> None:
-    """What is stored is small, gives the same again, and its trace adds up."""
+_BOOKS: dict[str, ShapeBook] = {}
+
+
+def _book_of(shape: Shape) -> ShapeBook:
+    """A book of this shape alone."""
+    if shape.id not in _BOOKS:
+        _BOOKS[shape.id] = ShapeBook([shape])
+    return _BOOKS[shape.id]
+
+
+def _check_evidence(shapes: ShapeBook, found: Extracted) -> None:
+    """What is stored is small, gives the same again by the shape that is kept with it, and its trace adds up."""
     text = json_text(found.usage)
     assert len(text.encode("utf-8", "surrogatepass")) <= MOST_EVIDENCE_BYTES, len(text)
-    again = shapes.extract(provider, parse_json(text), whole_response=True)
+    shape = shapes.shapes[found.shape]
+    again = _book_of(shape).extract(next(iter(shape.providers)), parse_json(text), whole_response=True)
     for fact in _FACTS:
         first, second = getattr(found, fact), getattr(again, fact)
         assert first == second, f"{fact} of {found.shape} is {second} again from the evidence, and was {first}"

@@ -14,7 +14,15 @@ _MARKED = re.compile(f'"{_MARK}([^{_MARK}]*){_MARK}"')
 _NUMBERS: tuple[Any, ...] = (
     *(0, 1, -1, 2, 7, 999, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**12, 10**12 + 1, 10**40),
     *(-(2**63), 0.5, 1.0, -0.0, 1e15, 1e22, 1e308, 5e-324),
-    *(Decimal("12.5"), Decimal("3.0"), Decimal("1E+400"), Decimal("1E-400"), Decimal("0E+9"), Decimal("-0")),
+    *(
+        Decimal("12.5"),
+        Decimal("3.0"),
+        Decimal("1E+400"),
+        Decimal("1E-400"),
+        Decimal("1E+9999"),
+        Decimal("0E+9"),
+        Decimal("-0"),
+    ),
 )
 _TEXTS = ("", " ", "0", "12", "-3", "1e9", "NaN", "٣", "x", "\x00", "\ud800", "a\nb", "𝒳" * 40, "y" * 3000)
 _OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], [{}], [None], {"": 0}, {"value": 1})
@@ -90,6 +98,10 @@ class Mutator:
         else:
             holder[self.chance.choice(self._names)] = self.any_value(2)
 
+    def _rename(self, holder: Any, key: Any) -> None:
+        if isinstance(holder, dict):
+            holder[self.chance.choice((*_TEXTS, self.chance.choice(self._names)))] = holder.pop(key)
+
     def _deepen(self, holder: Any, key: Any) -> None:
         value = holder[key]
         for _ in range(self.chance.choice(_DEPTHS)):
@@ -128,6 +140,7 @@ class Mutator:
 _CHANGES: tuple[Callable[[Mutator, Any, Any], None], ...] = (
     *(Mutator._another_number, Mutator._another_number, Mutator._a_bit_off, Mutator._a_bit_off),
     *(Mutator._another_type, Mutator._drop, Mutator._repeat, Mutator._add, Mutator._swap, Mutator._deepen),
+    Mutator._rename,
 )
 
 

@@ -1,6 +1,7 @@
 """What fuzzing found, each as the smallest input that showed it."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ from cost_ops.catalog.usage_shapes import load_shapes
 from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.exact_json import json_text
 from cost_ops.domain.formats.known import detect
+from cost_ops.domain.pricebook import ProviderNames
+from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
+from cost_ops.interfaces.recording import NewRecord
+from cost_ops.storage.rows import values_of
 
 BOOK = load_shapes()
 NOT_STORABLE = ("\x00", "\ud800", "a\x00b")
@@ -66,3 +71,28 @@ def test_a_refusal_names_each_problem() -> None:
     with pytest.raises(InvalidInput) as refused:
         BOOK.extract("openai", {"usage": {"prompt_tokens": -1, "completion_tokens": "1"}}, whole_response=True)
     assert [problem.reason for problem in refused.value.problems] == ["negative", "invalid_type"]
+
+
+def test_a_fraction_in_the_metadata_of_a_file_is_stored() -> None:
+    fields = {"organization_id": "acme", "provider": "openai", "model_id": "gpt-4o", "input_tokens": 5}
+    sent, problems = read_fields({**fields, "metadata": {"score": Decimal("0.5"), "more": [Decimal("1E-3")]}})
+    submission = build(sent, Intake(ProviderNames({}, {}), 1_790_000_000_000_000), problems)
+    row = values_of(NewRecord(submission, 0, None, "unpriced", None, None, None))
+    assert '{"score": 0.5, "more": [0.001]}' in row
+
+
+def test_a_file_that_is_nested_without_end_is_no_reason_to_crash() -> None:
+    start = '{"a":' * 3_000
+    assert detect(start, "export.csv").syntax in ("json", "jsonl")
+
+
+def test_numbers_without_end_are_not_evidence() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "note": Decimal("1E+99999"), "other": Decimal("1E-99999")}
+    found = BOOK.extract("openai", {"usage": usage}, whole_response=True)
+    assert (found.quantities, len(json_text(found.usage)) < 200) == ({"input": 9, "output": 1}, True)
+
+
+def test_many_long_names_do_not_make_evidence_large() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1} | {f"{'n' * 600}{n}": n for n in range(20)}
+    found = BOOK.extract("openai", {"usage": usage}, whole_response=True)
+    assert len(json_text(found.usage)) < 8192

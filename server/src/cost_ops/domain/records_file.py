@@ -72,7 +72,7 @@ def _object_format(text: str, name: str) -> str:
         return "jsonl"
     try:
         value = DECODER.decode(first.strip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return "json" if rest else "jsonl"
     return "json" if isinstance(value.get("records"), list) else "jsonl"
 

@@ -6,7 +6,7 @@ content, and enough to count it again by the same shape or by a better one.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,8 @@ MOST_FIELDS = 64
 DEEPEST = 6
 LONGEST = 64
 _FAR = 2**63
+_WIDEST, _BETWEEN, _LONGEST_INTEGER, _LONGEST_NUMBER = 4, 6, 20, 132
+"""Bytes as JSON, at the most: of a character, of what stands around a name and its value, of a number."""
 
 
 def evidence(
@@ -32,7 +34,7 @@ def evidence(
 ) -> dict[str, Any]:
     """The usage object where it stood in the response, the fields around it that were read, and `counted` items."""
     kept: dict[str, Any] = {}
-    if usage_at.steps and not shape.own_fields_only and (_is_small(usage) or _is_lean(usage)):
+    if usage_at.steps and not shape.own_fields_only and _is_small(usage):
         place(kept, usage_at.steps, usage)
     elif usage_at.steps:
         place(kept, usage_at.steps, own_fields(shape, usage))
@@ -53,34 +55,46 @@ def evidence(
 
 
 def _is_small(usage: dict[str, Any]) -> bool:
-    """Whether a usage object is plainly small: numbers, short texts, and objects and short lists of such."""
-    if len(usage) > 24 or not _are_names(usage):
-        return False
-    for value in usage.values():
-        kind = value.__class__
-        if kind is dict:
-            if not _is_flat(value):
-                return False
-        elif kind is list:
-            if len(value) > 8 or not all(item.__class__ is dict and _is_flat(item) for item in value):
-                return False
-        elif not (_is_scalar(value) if kind is not int else -_FAR < value < _FAR):
-            return False
-    return True
+    """Whether a usage object can be kept as it is: not deep, nothing long in it, and not many bytes as JSON."""
+    return _room_after(usage, MOST_BYTES, DEEPEST) >= 0
 
 
-def _is_flat(fields: dict[str, Any]) -> bool:
-    if len(fields) > 12 or not _are_names(fields):
-        return False
-    for value in fields.values():  # noqa: SIM110 (a generator costs twice as much, for every payload)
-        if not (_is_scalar(value) if value.__class__ is not int else -_FAR < value < _FAR):
-            return False
-    return True
+def _room_after(value: Any, room: int, depth: int) -> int:
+    """What is left of `room` bytes after a value, at the most that it takes; negative where it does not fit.
+
+    Written without generators: it looks at every payload.
+    """
+    kind = value.__class__
+    if kind is dict:
+        names = "".join(value)
+        if not depth or len(value) > MOST_FIELDS or not names.isprintable() or len(names) > MOST_BYTES:
+            return -1
+        room -= (len(names) if names.isascii() else len(names) * _WIDEST) + len(value) * _BETWEEN
+        inside: Iterable[Any] = value.values()
+    elif kind is list:
+        if not depth or len(value) > MOST_FIELDS:
+            return -1
+        room -= len(value) * _BETWEEN
+        inside = value
+    else:
+        return room - _size(value)
+    for inner in inside:
+        if inner.__class__ is int and -_FAR < inner < _FAR:
+            room -= _LONGEST_INTEGER
+        else:
+            room = _room_after(inner, room, depth - 1)
+        if room < 0:
+            return -1
+    return room
 
 
-def _are_names(fields: dict[str, Any]) -> bool:
-    """Whether the names of fields can be stored: what is not printable, half a surrogate pair or NUL, cannot."""
-    return "".join(fields).isprintable()
+def _size(value: Any) -> int:
+    """The most bytes that a single value takes; more than there is room for where it is none to be kept."""
+    if not _is_scalar(value):
+        return MOST_BYTES + 1
+    if isinstance(value, str):
+        return len(value) * _WIDEST
+    return _LONGEST_NUMBER if isinstance(value, float | Decimal) else _LONGEST_INTEGER
 
 
 def _is_scalar(value: Any) -> bool:
@@ -89,23 +103,9 @@ def _is_scalar(value: Any) -> bool:
     if isinstance(value, int):
         return -_FAR < value < _FAR
     if isinstance(value, Decimal):
-        return len(value.as_tuple().digits) <= LONGEST
+        exponent = value.as_tuple().exponent
+        return isinstance(exponent, int) and exponent > -LONGEST and value.adjusted() < LONGEST
     return value is None or isinstance(value, float)
-
-
-def _is_lean(usage: dict[str, Any]) -> bool:
-    """Whether a usage object that is not plainly small can be kept as it is."""
-    return _fits(usage, DEEPEST) and len(json.dumps(usage, default=str, ensure_ascii=False).encode()) <= MOST_BYTES
-
-
-def _fits(value: Any, depth: int) -> bool:
-    if isinstance(value, dict):
-        if depth == 0 or len(value) > MOST_FIELDS or not _are_names(value):
-            return False
-        return all(len(str(name)) <= LONGEST and _fits(inner, depth - 1) for name, inner in value.items())
-    if isinstance(value, list):
-        return depth > 0 and len(value) <= MOST_FIELDS and all(_fits(inner, depth - 1) for inner in value)
-    return _is_scalar(value)
 
 
 def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:

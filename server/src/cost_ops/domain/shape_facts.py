@@ -43,7 +43,7 @@ def reported(shape: Shape, located: Located, problems: list[Problem]) -> tuple[D
     """The provider's own amount and its currency, where the response states one."""
     for stated in shape.money:
         value = _value(stated.path, located)
-        if value is None or (stated.unless is not None and _value(stated.unless, located)):
+        if value is None or (stated.unless is not None and _value(stated.unless, located) is True):
             continue
         amount = money(value, _named(stated.path, located), stated.divisor, problems)
         return amount, None if amount is None else stated.currency

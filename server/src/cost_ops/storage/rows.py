@@ -103,7 +103,7 @@ def values_of(record: NewRecord) -> tuple[Any, ...]:
         submission.processing or None,
         submission.region or None,
         compact_tags(submission.tags),
-        compact(submission.metadata),
+        compact_exact(submission.metadata),
         meters,
         compact_exact(_evidence(record)) if submission.evidence else None,
     )
