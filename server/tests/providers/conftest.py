@@ -52,14 +52,31 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    connect = socket.socket.connect
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-    def guarded(self: socket.socket, address: Any) -> None:
-        if self.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
-            raise AssertionError(f"a test tried to reach {address}")
+    def connect_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX:
+            _refuse_beyond(address[0])
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    def look_up_here(host: Any, *where: Any, **how: Any) -> Any:
+        _refuse_beyond(host)
+        return look_up(host, *where, **how)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
+
+
+def _refuse_beyond(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "localhost"):
+        return
+    try:
+        here = ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise OSError(f"a test tried to reach {name}")
 
 
 @pytest.fixture(scope="session")
