@@ -6,11 +6,16 @@ import csv
 import hashlib
 import io
 import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.api.running import migrated, ready_server
 from tests.cli.conftest import Shell, usage
 
 FIXTURES = Path(__file__).parents[3] / "contracts" / "fixtures" / "prices"
@@ -190,3 +195,46 @@ def test_accept_without_a_name_means_every_model(shell: Shell, arguments: tuple[
     sync(shell, "--source", prices(shell, m="2"))
     sync(shell, "--source", prices(shell, m="9"), *arguments)
     assert shell.json("pricing", "get", "--provider", "acme", "--model", "m")["rates"][0]["price"] == "9"
+
+
+@pytest.fixture
+def remote(empty_shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell that talks to a server of its own, with an admin key."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with ready_server(migrated(folder), pricing__allow_private_sources=True) as server:
+        monkeypatch.setenv("COST_OPS_API_URL", server.url)
+        monkeypatch.setenv("COST_OPS_API_KEY", server.keys["admin"])
+        yield empty_shell
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    handler = partial(_Quiet, directory=str(FIXTURES))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_server_is_asked_for_the_same(remote: Shell, site: str) -> None:
+    both = ("--source", f"litellm={site}/litellm.json", "--source", f"{site}/models-dev.json")
+    assert "4 models confirmed, 1 in disagreement" in sync(remote, *both)
+    assert "deepseek-chat" in remote("pricing", "review", "list").stdout
+    accepted = remote("pricing", "review", "accept", "review-1")
+    assert "holds from" in accepted.stderr
+    assert remote.json("pricing", "review", "show", "review-1")["status"] == "accepted"
+    drawn = remote("pricing", "history", "deepseek-chat").stdout
+    assert "0.55 ┤" in drawn
+    assert "confirmed" in remote("pricing", "get", "--provider", "openai", "--model", "gpt-4o").stdout
+    refused = remote("pricing", "sync-latest", "--source", "litellm.json", code=4)
+    assert "is no http(s) URL" in refused.stderr
+    assert remote("pricing", "review", "dismiss", "review-1", code=4).stderr

@@ -94,7 +94,7 @@ def test_copies_of_one_publisher_are_one_voice() -> None:
 
 def test_differences_name_the_rate_with_both_values() -> None:
     [difference] = differences(price("2", "8"), price("2", "9"))
-    assert (difference.meter, difference.one.price, difference.other.price) == ("output", 8, 9)
+    assert (difference.meter, str(difference.one.price), str(difference.other.price)) == ("output", "8", "9")
     assert difference.to_json()["other"] == {"meter": "output", "price": "9", "per": 1000000}
 
 
