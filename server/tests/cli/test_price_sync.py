@@ -81,7 +81,7 @@ def test_large_changes_wait_and_are_accepted_by_model(shell: Shell) -> None:
     file = prices(shell, m="9", n="0")
     told = sync(shell, "--source", file)
     assert "input 2 → 9" in told
-    assert "2 changes of more than half, or to zero, are held back" in told
+    assert "Held back, for they are more than half or to zero: 2" in told
     assert [r["kind"] for r in shell.json("pricing", "review", "list")] == ["jump", "zero"]
     sync(shell, "--source", file, "--accept", "acme/m")
     assert shell.json("pricing", "get", "--provider", "acme", "--model", "m")["rates"][0]["price"] == "9"

@@ -38,7 +38,7 @@ def _parts(found: Document, *, dry_run: bool) -> Iterator[Part]:
     if changed:
         yield _held_table(changed[:MAX_SHOWN])
         yield (
-            f"{len(changed):,} changes of more than half, or to zero, are held back: the old price stays. "
+            f"Held back, for they are more than half or to zero: {len(changed):,}; the old prices stay. "
             "--accept MODEL or `cost-ops pricing review accept ID` applies one."
         )
     if len(held) > len(changed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cost_ops.domain.access import authorize
 from cost_ops.domain.errors import NotFound, invalid
@@ -22,7 +23,15 @@ def steps(ctx: Context, organization_id: str | None, *, provider: str | None, mo
     found = book.history(bound or "", named, model_id) if named else []
     if not found:
         raise NotFound(f"No pricing found for model: {model_id[:100]}", provider=(provider or "")[:100])
-    return found
+    return [_with_number(step) for step in found]
+
+
+def _with_number(step: Segment) -> Segment:
+    """A price that contracts make has no number before its first use: it goes by that of the listed one."""
+    price = step.price.price
+    if price.number is not None:
+        return step
+    return step._replace(price=replace(step.price, price=replace(price, number=price.base_number)))
 
 
 def _provider(book: PriceBook, bound: str | None, model_id: str) -> str | None:
