@@ -54,6 +54,14 @@ def test_bedrocks_request_id_makes_a_response_one_record(client: Client, sender:
     assert (first.status, again.status) == (201, 200)
 
 
+def test_a_converse_stream_is_one_record_by_the_request_id_that_is_sent_with_it(client: Client, sender: Sender) -> None:
+    response = client("bedrock-converse").converse_stream(modelId=CONVERSE, messages=ASKED)
+    named = {"model_id": CONVERSE, "response_id": response["ResponseMetadata"]["RequestId"]}
+    events = list(response["stream"])
+    answers = [sender.send({"provider": "aws", **named, "response": events}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 200]
+
+
 def test_an_invoked_claude_costs_what_its_inference_profile_does(client: Client, sender: Sender) -> None:
     response = client("bedrock-invoke").invoke_model(modelId=INVOKE, body=BODY)
     body = json.loads(response["body"].read())
