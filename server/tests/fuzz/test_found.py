@@ -35,11 +35,11 @@ def test_evidence_holds_no_text_that_a_database_refuses(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOT_STORABLE)
-def test_a_step_on_a_model_that_no_database_takes_does_not_reach_the_evidence(text: str) -> None:
-    step = {"type": "message", "model": text, "input_tokens": 3, "output_tokens": 1}
+def test_a_step_on_a_model_that_no_database_takes_is_refused(text: str) -> None:
+    step = {"type": text, "model": text, "input_tokens": 3, "output_tokens": 1}
     usage = {"input_tokens": 3, "output_tokens": 1, "iterations": [step]}
-    found = BOOK.extract("anthropic", {"usage": usage}, whole_response=True)
-    assert json_text(found.usage).isprintable()
+    with pytest.raises(InvalidInput, match=r"iterations\[0\].model"):
+        BOOK.extract("anthropic", {"usage": usage}, whole_response=True)
 
 
 def test_cache_lifetimes_that_are_less_than_the_whole_are_flagged() -> None:

@@ -6,14 +6,14 @@ fills the gaps, such as `processing: batch`, which no response tells. Counts com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cost_ops.domain.errors import InvalidInput, Problem
 from cost_ops.domain.extraction import Extracted, ShapeBook
 from cost_ops.domain.submitted import TOKEN_FIELDS
 from cost_ops.domain.text import text_fault
-from cost_ops.domain.usage import Quantities, Quantity, Step
+from cost_ops.domain.usage import Quantities, Quantity
 
 MIN_RESPONSE_ID = 16
 """Shorter ids are not taken for unique: some servers number their answers, as Ollama does with `chatcmpl-123`."""
@@ -48,15 +48,9 @@ def read_payload(sent: Any, provider: str, shapes: ShapeBook | None, problems: l
 
 def _check_words(found: Extracted, problems: list[Problem]) -> None:
     words = {"model": found.model_id, "id": found.response_id, "tier": found.service_tier, "region": found.region}
-    words |= {f"steps[{n}].{name}": word for n, step in enumerate(found.steps) for name, word in _step_words(step)}
     for name, word in words.items():
         if word and (fault := text_fault(word)):
             problems.append(Problem(f"response.{name}", fault[0], f"the payload's {name} {fault[1]}"))
-
-
-def _step_words(step: Step) -> Iterator[tuple[str, str | None]]:
-    yield "model", step.model_id
-    yield "kind", step.kind
 
 
 def with_counters(

@@ -45,7 +45,9 @@ def evidence(
             value = find(response, path.steps)
             if isinstance(value, str):
                 value = value[:256] if value.isprintable() else None
-            if value is not None and path.steps and not isinstance(value, dict | list):
+            elif not _is_scalar(value):
+                value = None
+            if value is not None and path.steps:
                 place(kept, path.steps, value)
         if INCOMPLETE in response:
             kept[INCOMPLETE] = True

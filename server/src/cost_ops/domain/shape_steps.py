@@ -10,6 +10,7 @@ from cost_ops.domain.shape_counting import Counting, Discrepancy, Traced
 from cost_ops.domain.shape_paths import find
 from cost_ops.domain.shape_plans import Prefixes
 from cost_ops.domain.shapes import Shape, Steps
+from cost_ops.domain.text import text_fault
 from cost_ops.domain.usage import Quantities, Step
 
 MOST_STEPS = 1000
@@ -57,6 +58,9 @@ def count_steps(shape: Shape, items: list[Any], whole: Counting, *, trace: bool 
             problems.append(Problem(place, "invalid_type", f"{place} must be an object"))
             continue
         kind, model_id = _kind(item, plan), _model(item, plan)
+        if model_id is not None and (fault := text_fault(model_id)):
+            at_model = f"{place}.{plan.model}"
+            problems.append(Problem(at_model, fault[0], f"{at_model} {fault[1]}"))
         counting = Counting(shape, whole.plan, item, {}, _stands(place))
         counting.rows = [] if trace else None
         try:
@@ -92,7 +96,7 @@ def _stands(place: str) -> Any:
 
 def _kind(item: Any, plan: Steps) -> str:
     value = find(item, (plan.kind,))
-    return value[:40] if isinstance(value, str) else ""
+    return value[:40] if isinstance(value, str) and value.isprintable() else ""
 
 
 def _model(item: Any, plan: Steps) -> str | None:
