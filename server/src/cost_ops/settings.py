@@ -111,6 +111,13 @@ class PricingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long things are kept; `cost-ops retention apply` removes what is older."""
+
+    usage_days: int = field(default=0, metadata={"help": "days that usage is kept, by whole months; 0: for ever"})
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one process."""
 
@@ -121,6 +128,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     defaults: DefaultsSettings = field(default_factory=DefaultsSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
     path: str | None = None
     """The file that was read, if any."""
@@ -138,6 +146,7 @@ _BOUNDS = {
     "ingest.queue_size": (1, 10_000_000),
     "ingest.max_group": (1, 100_000),
     "ingest.future_tolerance_secs": (0, 86_400),
+    "retention.usage_days": (0, 36_500),
 }
 
 

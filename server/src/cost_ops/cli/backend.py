@@ -181,6 +181,19 @@ class CurrenciesBackend(Protocol):
         """How one currency becomes another on a UTC day, today by default."""
 
 
+class ChangesBackend(Protocol):
+    """Correcting usage, erasing people, and who changed what."""
+
+    def correct(self, organization_id: str | None, usage_id: str, fields: Mapping[str, Any], reason: str) -> Document:
+        """Put fields in place of a record's own: the record as `data`, `revision` and `changed`."""
+
+    def erase(self, organization_id: str | None, user_id: str, tags: Sequence[str], *, dry_run: bool) -> Document:
+        """Take what tells of a person out of their usage."""
+
+    def audit(self, organization_id: str | None, action: str | None, limit: int) -> tuple[list[Document], int]:
+        """Events, newest first, and how many there are in all."""
+
+
 class KeysBackend(Protocol):
     """API keys. The document of a new key has the whole of it as `key`."""
 
@@ -226,6 +239,10 @@ class Backend(Protocol):
     @property
     def currencies(self) -> CurrenciesBackend:
         """Exchange rates."""
+
+    @property
+    def changes(self) -> ChangesBackend:
+        """Corrections, erasure and the audit trail."""
 
     @property
     def keys(self) -> KeysBackend:

@@ -21,6 +21,10 @@ COMMANDS = {
     "summary": "costs:summary",
     "explain": "explain:explain",
     "reprice": "reprice:reprice",
+    "correct": "changes:correct",
+    "erase": "changes:erase",
+    "retention": "retention:retention",
+    "audit": "changes:audit",
     "export": "export:export",
     "pricing": "pricing:pricing",
     "contracts": "contracts:contracts",
@@ -36,7 +40,7 @@ PANELS = {
     "Set up": ["init", "demo", "server", "doctor", "config", "completion"],
     "Record and ask": ["ingest", "query", "summary", "explain", "export"],
     "Prices and keys": ["pricing", "contracts", "currencies", "auth"],
-    "Correct": ["reprice"],
+    "Correct": ["reprice", "correct", "erase", "retention", "audit"],
     "Look after": ["migrate", "partitions", "verify"],
 }
 

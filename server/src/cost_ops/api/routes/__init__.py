@@ -5,8 +5,10 @@ from __future__ import annotations
 from cost_ops.api.operations import Operation
 from cost_ops.api.routes import (
     analytics,
+    audit,
     auth,
     contracts,
+    corrections,
     costs,
     exchange_rates,
     health,
@@ -25,6 +27,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         ingest,
         telemetry,
         usage,
+        corrections,
         costs,
         repricing,
         analytics,
@@ -34,6 +37,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         exchange_rates,
         auth,
         organizations,
+        audit,
         health,
     )
     for operation in module.routes.operations

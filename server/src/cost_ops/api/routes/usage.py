@@ -10,7 +10,7 @@ from cost_ops.api.parameters import Given
 from cost_ops.api.parameters_known import CURSOR, FILTERS, ORGANIZATION, PAGE, PAGE_SIZE, SPAN, asked_range, filters_of
 from cost_ops.api.schemas.explanation import ExplanationAnswer, explanation_view
 from cost_ops.api.schemas.pricing import price_view
-from cost_ops.api.schemas.usage import UsageOne, UsagePage, UsageView, usage_view
+from cost_ops.api.schemas.usage import UsageOne, UsagePage, UsageView, revised_view, usage_view
 from cost_ops.api.streams import JsonLines
 from cost_ops.domain.costing import lines_of
 from cost_ops.domain.costs import CostQuery, Filter
@@ -18,7 +18,7 @@ from cost_ops.domain.errors import invalid
 from cost_ops.domain.periods import TimeRange, parse_zone
 from cost_ops.domain.submission import EARLIEST
 from cost_ops.domain.usage import UsageRecord
-from cost_ops.services import costs, explain, history
+from cost_ops.services import corrections, costs, explain, history
 
 routes = Routes("Usage")
 _TIMES = ("start_date", "end_date", "range", "period")
@@ -126,7 +126,8 @@ def one(call: Call) -> UsageOne:
     """A stored record."""
     found = explain.explain(call.ctx, call.given.get("organization_id"), call.path["usage_id"])
     lines = [proved.line for proved in found.lines] if found.price else ()
-    return UsageOne(usage_view(found.record, lines, call.money))
+    revision = corrections.revision_of(call.ctx, found.record.organization_id, found.record.usage_id)
+    return UsageOne(revised_view(found.record, lines, call.money, revision))
 
 
 @routes.add(

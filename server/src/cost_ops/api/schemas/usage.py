@@ -130,10 +130,16 @@ class UsagePage(Struct):
     pagination: Pagination
 
 
+class RevisedView(UsageView):
+    """A stored record with its current cost, and how often it was corrected."""
+
+    revision: int
+
+
 class UsageOne(Struct):
     """One stored record."""
 
-    data: UsageView
+    data: RevisedView
 
 
 _CACHE_METERS = frozenset(name for name in METERS if "_cache_" in name)
@@ -201,6 +207,12 @@ def usage_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter) -
         tags=record.tags,
         metadata=record.metadata,
     )
+
+
+def revised_view(record: UsageRecord, lines: Sequence[Line], money: MoneyWriter, revision: int) -> RevisedView:
+    """A stored record in JSON, with how often it was corrected."""
+    view = usage_view(record, lines, money)
+    return RevisedView(**{name: getattr(view, name) for name in UsageView.__struct_fields__}, revision=revision)
 
 
 def quantity_view(quantity: Quantity, money: MoneyWriter) -> msgspec.Raw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cost_ops.bootstrap import Application, open_application
 from cost_ops.cli.direct.auth import DirectKeys
+from cost_ops.cli.direct.changes import DirectChanges
 from cost_ops.cli.direct.contracts import DirectContracts
 from cost_ops.cli.direct.costs import DirectCosts
 from cost_ops.cli.direct.currencies import DirectCurrencies
@@ -27,6 +28,7 @@ class DirectBackend:
         self.costs = DirectCosts(self.context)
         self.pricing = DirectPricing(self.application, self.context)
         self.contracts = DirectContracts(self.context)
+        self.changes = DirectChanges(self.context)
         self.repricing = DirectRepricing(self.context)
         self.currencies = DirectCurrencies(self.context)
         self.keys = DirectKeys(self.context)

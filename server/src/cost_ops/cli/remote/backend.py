@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cost_ops.cli.remote.auth import RemoteKeys
+from cost_ops.cli.remote.changes import RemoteChanges
 from cost_ops.cli.remote.client import Client
 from cost_ops.cli.remote.contracts import RemoteContracts
 from cost_ops.cli.remote.costs import RemoteCosts
@@ -22,6 +23,7 @@ class RemoteBackend:
         self.costs = RemoteCosts(client)
         self.pricing = RemotePricing(client)
         self.contracts = RemoteContracts(client)
+        self.changes = RemoteChanges(client)
         self.repricing = RemoteRepricing(client)
         self.currencies = RemoteCurrencies(client)
         self.keys = RemoteKeys(client)
