@@ -47,7 +47,7 @@ GENAI = [
         ],
     }
 ]
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 10**30, "", "x", "1e5", "\x00", "a" * 300, [], [[]], [None], {}, {"a": {}}, {"input": "x"}, 1.5]
 )
 

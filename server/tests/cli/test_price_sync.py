@@ -81,7 +81,7 @@ def test_large_changes_wait_and_are_accepted_by_model(shell: Shell) -> None:
     file = prices(shell, m="9", n="0")
     told = sync(shell, "--source", file)
     assert "input 2 → 9" in told
-    assert "Held back, for they are more than half or to zero: 2" in told
+    assert "2 held back, for they change by more than half or to zero" in told
     assert [r["kind"] for r in shell.json("pricing", "review", "list")] == ["jump", "zero"]
     sync(shell, "--source", file, "--accept", "acme/m")
     assert shell.json("pricing", "get", "--provider", "acme", "--model", "m")["rates"][0]["price"] == "9"
@@ -165,6 +165,15 @@ def test_the_history_of_a_price_is_drawn_inside_80_columns(shell: Shell) -> None
     ]
     assert [s["source"] for s in shell.json("pricing", "history", "m")] == ["manual"] * 3
     assert "holds_from: null" in shell("pricing", "history", "m", "-o", "yaml").stdout
+
+
+def test_the_history_of_an_organisation_has_its_contracts_in_it(shell: Shell) -> None:
+    sync(shell, *BOTH)
+    who = ("--organization", "default")
+    shell("contracts", "add", "--provider", "openai", "--discount", "10", *who)
+    before, after = shell.json("pricing", "history", "gpt-4o", *who)
+    assert (before["per_million"]["input"], after["per_million"]["input"]) == ("2.5", "2.25")
+    assert after["price_id"] == before["price_id"]
 
 
 def test_the_history_of_one_meter_and_of_nothing(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import rich_click as click
@@ -11,7 +12,7 @@ from cost_ops.cli.output import Column, Output, Part, Table, money
 from cost_ops.cli.price_sync import plain_price
 from cost_ops.cli.prices import utc_instant
 from cost_ops.cli.step_chart import Step, draw
-from cost_ops.domain.meters import METERS
+from cost_ops.domain.meters import METERS, TOKEN_METERS
 
 Document = Mapping[str, Any]
 WIDTH = 79
@@ -44,7 +45,20 @@ def _chart(steps: Sequence[Document], meter: str) -> list[str]:
 
 def _drawn(step: Document, meter: str) -> Step:
     start, end = utc_instant(step["holds_from"], "from"), utc_instant(step["holds_to"], "to")
-    return Step(start, end, plain_price(step, meter))
+    return Step(start, end, _paid(step, meter))
+
+
+def _paid(step: Document, meter: str) -> Decimal | None:
+    """The plain price of a meter with the factors that always apply, such as those of a contract."""
+    price = plain_price(step, meter)
+    for factor in step.get("multipliers", ()):
+        if price is not None and not factor.get("when") and _means(factor["meters"], meter):
+            price *= Decimal(str(factor["factor"]))
+    return price
+
+
+def _means(meters: str | Sequence[str], meter: str) -> bool:
+    return meters == "all" or (meters == "tokens" and meter in TOKEN_METERS) or meter in meters
 
 
 def _table(steps: Sequence[Document], meters: Sequence[str]) -> Table:
@@ -53,7 +67,7 @@ def _table(steps: Sequence[Document], meters: Sequence[str]) -> Table:
         (
             (step["holds_from"] or "always")[:10],
             (step["holds_to"] or "")[:10] or None,
-            *(plain_price(step, meter) for meter in meters),
+            *(_paid(step, meter) for meter in meters),
             step["confidence"],
             step["source"],
         )
@@ -70,7 +84,7 @@ def _step(step: Document, meters: Sequence[str]) -> dict[str, Any]:
         "provider": step["provider"],
         "model_id": step["model_id"],
         "currency": step["currency"],
-        "per_million": {meter: plain_price(step, meter) for meter in meters},
+        "per_million": {meter: _paid(step, meter) for meter in meters},
         "confidence": step["confidence"],
         "source": step["source"],
         "found_by": step["found_by"],

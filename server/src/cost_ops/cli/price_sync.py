@@ -38,7 +38,7 @@ def _parts(found: Document, *, dry_run: bool) -> Iterator[Part]:
     if changed:
         yield _held_table(changed[:MAX_SHOWN])
         yield (
-            f"Held back, for they are more than half or to zero: {len(changed):,}; the old prices stay. "
+            f"{len(changed):,} held back, for they change by more than half or to zero; the old prices stay. "
             "--accept MODEL or `cost-ops pricing review accept ID` applies one."
         )
     if len(held) > len(changed):
@@ -63,7 +63,7 @@ def _notes(found: Document) -> Iterator[str]:
             "--output json shows them."
         )
     if found["normalised"]:
-        yield f"Numbers with float noise, read as what they mean: {len(found['normalised']):,}; --output json shows them."
+        yield f"Numbers with float noise, read as they are meant: {len(found['normalised']):,}; see --output json."
     if found.get("priced_records"):
         yield priced_now(found["priced_records"])
 
