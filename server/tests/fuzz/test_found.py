@@ -54,12 +54,18 @@ def test_counts_of_another_kind_than_a_list_of_objects_change_nothing_when_count
         "promptTokenCount": 1200,
         "candidatesTokenCount": 80,
         "totalTokenCount": 1280,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1200}, 413],
+        "cachedContentTokenCount": 500,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 1100},
+            {"modality": "AUDIO", "tokenCount": 100},
+            413,
+        ],
         "cacheTokensDetails": [{"images": [[[[[[[[1]]]]]]]]}],
     }
     found = BOOK.extract("google", {"usageMetadata": usage}, whole_response=True)
     again = BOOK.extract("google", json.loads(json_text(found.usage)), whole_response=True)
     assert (again.quantities, again.discrepancies) == (found.quantities, found.discrepancies)
+    assert again.estimated == found.estimated
 
 
 def test_a_type_that_is_no_text_does_not_keep_a_file_from_being_recognised() -> None:

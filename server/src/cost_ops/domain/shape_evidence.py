@@ -122,7 +122,8 @@ def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:
                 place(kept, path.steps, value)
     for (name, key), selects in lists.items():
         if isinstance(usage.get(name), list):
-            kept[name] = _summed(usage[name], key, selects)
+            # A list that counts nothing is still there: that it is may say something.
+            kept[name] = _summed(usage[name], key, selects) or ([{}] if usage[name] else [])
     if shape.steps is not None and isinstance(steps := find(usage, shape.steps.path.steps), list):
         names = (shape.steps.kind, shape.steps.model)
         reduced = [_step(shape, item, names) if isinstance(item, dict) else item for item in steps]
