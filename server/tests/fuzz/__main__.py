@@ -28,7 +28,10 @@ def main() -> int:
     ]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(part, *arguments) for arguments in parts]):
-            total.add(done.result())
+            part_found = done.result()
+            for key in part_found.findings.keys() - total.findings.keys():
+                sys.stderr.write(f"found: {', '.join(key)}, input {part_found.findings[key].number}\n")
+            total.add(part_found)
             seconds = time.perf_counter() - start
             count = total.inputs.total()
             sys.stderr.write(f"{count:>9,} inputs, {count / seconds:,.0f}/s, {len(total.findings)} findings\n")
