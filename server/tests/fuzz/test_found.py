@@ -10,6 +10,7 @@ from cost_ops.catalog.usage_shapes import load_shapes
 from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.exact_json import json_text
 from cost_ops.domain.formats.known import detect
+from cost_ops.domain.formats.values import whole
 from cost_ops.domain.pricebook import ProviderNames
 from cost_ops.domain.submission import Intake, build
 from cost_ops.domain.submitted import read_fields
@@ -90,6 +91,10 @@ def test_a_fraction_in_the_metadata_of_a_file_is_stored() -> None:
 def test_a_file_that_is_nested_without_end_is_no_reason_to_crash() -> None:
     start = '{"a":' * 3_000
     assert detect(start, "export.csv").syntax in ("json", "jsonl")
+
+
+def test_a_count_without_end_in_a_file_stays_as_it_is_for_the_ledger_to_refuse() -> None:
+    assert [whole(Decimal(text)) for text in ("12.0", "1E+3", "1E+99999")] == [12, 1000, Decimal("1E+99999")]
 
 
 def test_numbers_without_end_are_not_evidence() -> None:

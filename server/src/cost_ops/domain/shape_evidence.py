@@ -122,8 +122,11 @@ def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:
                 place(kept, path.steps, value)
     for (name, key), selects in lists.items():
         if isinstance(usage.get(name), list):
-            # A list that counts nothing is still there: that it is may say something.
-            kept[name] = _summed(usage[name], key, selects) or ([{}] if usage[name] else [])
+            kept[name] = _summed(usage[name], key, selects)
+    for path in (count.overlap_at for count in shape.counts if count.overlap_at is not None):
+        # That an overlap is told of says something, even where no part of it is counted.
+        if (told := find(usage, path.steps)) and not find(kept, path.steps):
+            place(kept, path.steps, [{}] if isinstance(told, list) else {"_": 0})
     if shape.steps is not None and isinstance(steps := find(usage, shape.steps.path.steps), list):
         names = (shape.steps.kind, shape.steps.model)
         reduced = [_step(shape, item, names) if isinstance(item, dict) else item for item in steps]

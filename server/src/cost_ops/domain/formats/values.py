@@ -41,6 +41,10 @@ def label(value: Any) -> str | None:
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 
+_MOST_DIGITS = 30
+"""More than any count has: a number such as 1E+99999 is not written out."""
+
+
 def labels(tags: Mapping[Any, Any]) -> dict[str, str]:
     """Tags that fit, at most as many as a record may have."""
     fitting = {
@@ -54,8 +58,8 @@ def whole(value: Any) -> Any:
     if isinstance(value, str):
         stripped = value.strip()
         return int(stripped) if _WHOLE.match(stripped) else stripped or None
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-        return int(value)
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+        return int(value) if value == value.to_integral_value() else value
     return value
 
 
