@@ -158,7 +158,7 @@ def test_a_tier_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: De
     (answer,) = desk.record(desk.submission(response={**CHAT, "id": "chatcmpl-of-a-tier", "service_tier": "flex"}))
     assert (format_e10(answer.cost_e10), answer.status) == ("0.0214", "estimated")
     found = explain.explain(desk.ctx, desk.org, answer.usage_id)
-    assert found.reason == "the price says nothing of flex, so its ordinary rates were taken"
+    assert found.reason == "the price says nothing of flex, so other rates of it were taken"
     rates = [
         {"meter": meter, "price": price, "per": 1000000, **when}
         for meter, price, when in (
@@ -172,6 +172,24 @@ def test_a_tier_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: De
     known = {**CHAT, "id": "chatcmpl-of-a-known-tier", "model": "served-2", "service_tier": "flex"}
     (answer,) = desk.record(desk.submission(response=known))
     assert (format_e10(answer.cost_e10), answer.status) == ("0.0125", "computed")
+
+
+def test_a_cache_lifetime_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: Desk) -> None:
+    lifetimes = {"cache_write_price_per_million": "4", "cache_write_1h_price_per_million": "6"}
+    desk.price("served-1", provider="anthropic", **RATES, **lifetimes)
+    desk.price("no-writes", provider="anthropic", **RATES)
+    usage = {"input_tokens": 10, "output_tokens": 10, "cache_creation_input_tokens": 100}
+    hour = {**usage, "cache_creation": {"ephemeral_1h_input_tokens": 100}}
+    told, free = desk.record(
+        desk.submission(provider="anthropic", model_id="served-1", usage=hour),
+        desk.submission(provider="anthropic", model_id="no-writes", usage=hour),
+    )
+    assert [told.status, free.status] == ["computed", "computed"]
+    half_day = {"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": {"cache_write_tokens": 50}}
+    (guessed,) = desk.record(desk.submission(provider="anthropic", model_id="served-1", usage=half_day))
+    assert guessed.status == "estimated"
+    found = explain.explain(desk.ctx, desk.org, guessed.usage_id)
+    assert "input_cache_write_unknown" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -46,19 +46,22 @@ class Charge(NamedTuple):
 
 
 def is_sure(compiled: CompiledPrice, usage: Priceable) -> bool:
-    """Whether the price is the call's own: not one for any model, and it knows the tier that served.
+    """Whether the price is the call's own: not one for any model, and it knows the tier and the cache's lifetime.
 
-    A price that says nothing of a tier charges its ordinary rates, which is an assumption.
+    A price that says nothing of a tier charges its ordinary rates, which is an assumption; so is the rate of one
+    lifetime for writes of another.
     """
+    if compiled.is_unsettled:
+        return False
     tier, processing, stated = usage.service_tier, usage.processing, compiled.stated
     told = (tier is None or tier in stated) and (processing is None or processing in stated)
-    return told and not compiled.is_default
+    return told and not compiled.is_default and compiled.borrowed.isdisjoint(usage.quantities)
 
 
 def untold(compiled: CompiledPrice, usage: Priceable) -> list[str]:
-    """The tier and the processing of a call, where the price says nothing of them."""
+    """The tier, the processing and the cache writes of a call that the price says nothing of."""
     words = [word for word in (usage.service_tier, usage.processing) if word is not None]
-    return [word for word in words if word not in compiled.stated]
+    return [word for word in words if word not in compiled.stated] + sorted(compiled.borrowed & usage.quantities.keys())
 
 
 def charge(compiled: CompiledPrice, usage: Priceable) -> Charge:

@@ -8,17 +8,14 @@ from math import gcd
 from typing import NamedTuple, Protocol
 
 from cost_ops.domain.conditions import ALWAYS, UNBOUNDED, Conditions
-from cost_ops.domain.meters import (
-    FALLBACK_CHAINS,
-    INPUT_METERS,
-    TOTAL_TOKENS,
-)
+from cost_ops.domain.meters import CACHE_WRITE_METERS, FALLBACK_CHAINS, INPUT_METERS, TOTAL_TOKENS
 from cost_ops.domain.money import price_ratio
 from cost_ops.domain.multipliers import Multiplier
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.prices import WILDCARD, Price
 from cost_ops.domain.rates import Rate
 from cost_ops.domain.usage import Quantities, UsageRecord
+from cost_ops.domain.volumes import UNSETTLED
 
 
 class Priceable(Protocol):
@@ -100,8 +97,12 @@ class CompiledPrice:
     unconditional: bool
     whole: dict[str, int]
     multipliers: tuple[Multiplier, ...] = ()
+    is_unsettled: bool = False
+    """Whether the volume of a month that it is made for may still change."""
     stated: frozenset[str] = frozenset()
     """The service tiers and kinds of processing that its rates or multipliers tell apart."""
+    borrowed: frozenset[str] = frozenset()
+    """Meters of cache writes that the rate of another lifetime prices."""
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -124,8 +125,16 @@ def compile_price(price: Price) -> CompiledPrice:
         not conditions,
         {m: r.numerator for m, r in (plain or {}).items() if r.denominator == 1 and not (r.included or r.minimum)},
         price.multipliers,
+        UNSETTLED in (price.detail or ()),
         frozenset(word for when in conditions for word in (when.service_tier, when.processing) if word is not None),
+        frozenset(meter for meter in CACHE_WRITE_METERS if _borrows(rates, meter)),
     )
+
+
+def _borrows(rates: Mapping[str, Sequence[CompiledRate]], meter: str) -> bool:
+    """Whether another lifetime's rate prices this kind of cache write."""
+    nearest = next((candidate for candidate in FALLBACK_CHAINS[meter] if candidate in rates), meter)
+    return nearest != meter and nearest in CACHE_WRITE_METERS
 
 
 def _plain(

@@ -171,7 +171,7 @@ def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
         return "some of the usage had to be assumed"
     words = untold(again.price, StoredUsage.of(record)) if again.price is not None else []
     if record.status == "estimated" and words:
-        return f"the price says nothing of {' and '.join(words)}, so its ordinary rates were taken"
+        return f"the price says nothing of {' and '.join(words)}, so other rates of it were taken"
     if record.status == "estimated":
         sent = price is not None and price.layer == "default"
         return "priced by the default price that came with the record" if sent else "priced by a default price"
