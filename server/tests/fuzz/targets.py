@@ -66,7 +66,7 @@ def _check_storable(value: Any) -> None:
     if isinstance(value, str):
         assert value.encode("utf-8") is not None
         assert "\0" not in value, value
-        assert not value.startswith(("{", "[")) or not _NUL.search(value), value
+        assert not value.startswith("{") or not _NUL.search(value), value
 
 
 class Target(NamedTuple):

@@ -129,7 +129,7 @@ def own_fields(shape: Shape, usage: dict[str, Any]) -> dict[str, Any]:
             place(kept, path.steps, [{}] if isinstance(told, list) else {"_": 0})
     if shape.steps is not None and isinstance(steps := find(usage, shape.steps.path.steps), list):
         names = (shape.steps.kind, shape.steps.model)
-        reduced = [_step(shape, item, names) if isinstance(item, dict) else item for item in steps]
+        reduced = [_step(shape, item, names) for item in steps if isinstance(item, dict)]
         place(kept, shape.steps.path.steps, reduced)
     return kept
 
