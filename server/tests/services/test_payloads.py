@@ -185,11 +185,12 @@ def test_a_cache_lifetime_that_the_price_does_not_know_makes_the_cost_an_estimat
         desk.submission(provider="anthropic", model_id="no-writes", usage=hour),
     )
     assert [told.status, free.status] == ["computed", "computed"]
-    half_day = {"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": {"cache_write_tokens": 50}}
+    writes = {"cache_write_tokens": 50, "cache_write_tokens_details": {"ttl_12h_tokens": 50}}
+    half_day = {"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": writes}
     (guessed,) = desk.record(desk.submission(provider="anthropic", model_id="served-1", usage=half_day))
     assert guessed.status == "estimated"
     found = explain.explain(desk.ctx, desk.org, guessed.usage_id)
-    assert "input_cache_write_unknown" in found.reason
+    assert "input_cache_write_12h" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from cost_ops.domain.usage import Quantities, UsageRecord
 from cost_ops.domain.volumes import UNSETTLED
 
 
+_DEARER_WRITES = CACHE_WRITE_METERS - {"input_cache_write_5m", "input_cache_write_30m"}
+"""Cache writes that have a price of their own where a provider has several: the ordinary lifetime is 5 or 30 minutes."""
+
+
 class Priceable(Protocol):
     """What charging needs to know of a usage."""
 
@@ -102,7 +106,7 @@ class CompiledPrice:
     stated: frozenset[str] = frozenset()
     """The service tiers and kinds of processing that its rates or multipliers tell apart."""
     borrowed: frozenset[str] = frozenset()
-    """Meters of cache writes that the rate of another lifetime prices."""
+    """Meters of longer-lived cache writes that the rate of another lifetime prices."""
 
 
 def compile_price(price: Price) -> CompiledPrice:
@@ -127,7 +131,7 @@ def compile_price(price: Price) -> CompiledPrice:
         price.multipliers,
         UNSETTLED in (price.detail or ()),
         frozenset(word for when in conditions for word in (when.service_tier, when.processing) if word is not None),
-        frozenset(meter for meter in CACHE_WRITE_METERS if _borrows(rates, meter)),
+        frozenset(meter for meter in _DEARER_WRITES if _borrows(rates, meter)),
     )
 
 
