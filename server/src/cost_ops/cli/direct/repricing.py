@@ -12,7 +12,6 @@ from cost_ops.domain.reprice_runs import Reach, RepriceRequest, RepriceRun
 from cost_ops.interfaces.context import Context
 from cost_ops.services import repricing
 
-
 COLLECT_AFTER = (50_000, 20, 1000)
 """When to look for garbage cycles, as in the server: a page makes many objects that live shortly and have none, and
 looking at each of them again and again was measured to take almost half of the time.
