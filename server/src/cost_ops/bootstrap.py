@@ -15,12 +15,14 @@ from cost_ops.domain.pricebook import PriceBook, ProviderNames
 from cost_ops.interfaces.clock import Clock, system_clock
 from cost_ops.interfaces.context import Context, IngestRules
 from cost_ops.interfaces.storage import Storage
-from cost_ops.services import price_reviews, pricing
+from cost_ops.services import price_reviews, pricing, repricing, settling
 from cost_ops.services.price_reviews import Decided
+from cost_ops.services.settling import Settled
 from cost_ops.settings import Settings
 
 if TYPE_CHECKING:
     from cost_ops.catalog import Prepared, SyncPlan
+    from cost_ops.domain.reprice_runs import RepriceRequest, RepriceRun
 
 
 class Books:
@@ -163,3 +165,14 @@ def accept_price_review(ctx: Context, review_id: str, opinion: int | None = None
     """Apply what a review holds back, and price what waited for a price: how many records."""
     decided = price_reviews.accept(ctx, review_id, opinion)
     return decided, pricing.price_waiting(ctx, None)
+
+
+def settle_contracts(
+    ctx: Context, organization_id: str | None, *, month: int | None = None, dry_run: bool = False
+) -> list[Settled]:
+    """Settle the months of contracts with volume tiers (see `services.settling`), re-pricing here and now."""
+
+    def reprice(organization: str, request: RepriceRequest) -> RepriceRun:
+        return repricing.work(ctx, repricing.start(ctx, organization, request))
+
+    return settling.settle(ctx, organization_id, reprice, month=month, dry_run=dry_run)

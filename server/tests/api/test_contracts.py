@@ -87,3 +87,50 @@ def test_multipliers_go_in_and_come_out_and_count(server: Server) -> None:
     assert (without["multipliers"], without["input_price_per_million"]) == ([], 20)
     wrong = server.post("pricing", {**body, "model_id": "n", "multipliers": [{"factor": "x"}]})
     assert wrong.reasons == {("multipliers[0].factor", "invalid_type")}
+
+
+TIERS = [{"from": 0, "discount": "0"}, {"from": 2000, "discount": "0.1"}]
+
+
+def test_a_discount_by_volume_is_settled_and_shown_with_its_months(any_server: Server) -> None:
+    server = any_server
+    price = {"provider": "openai", "model_id": "gpt-4", "input_price_per_1k": 0.01, "output_price_per_1k": 0.03}
+    server.post("pricing", price, key="admin")
+    begin = {"effective_date": "2020-01-01T00:00:00Z"}
+    added = server.post("contracts", {"model_id": "gpt-4", "volume": {"tiers": TIERS}, **begin})
+    assert added.status == 201
+    contract = added.body["data"]
+    assert (contract["kind"], contract["percent"], contract["volume"]) == ("discount", None, {"tiers": TIERS})
+    assert contract["months"] == []
+    usage = {**USAGE, "timestamp": "2025-01-15T10:00:00Z"}
+    ids = [server.post("usage", usage).body["data"]["usage_id"] for _ in range(2)]
+    first = server.get(f"usage/{ids[0]}").body["data"]
+    assert (first["cost"]["total_cost"], first["status"]) == (Decimal("0.025"), "estimated")
+    shown = server.post("contracts/settle", {"dry_run": True}).body["data"]
+    (month,) = shown["months"]
+    after = {"month": "2025-01", "volume": 3000, "tier": TIERS[1], "settled": True}
+    assert (shown["dry_run"], month["before"], month["after"], month["superseded_records"]) == (True, None, after, 0)
+    settled = server.post("contracts/settle", {}).body["data"]
+    assert [(m["contract_id"], m["superseded_records"]) for m in settled["months"]] == [(contract["contract_id"], 2)]
+    first = server.get(f"usage/{ids[0]}").body["data"]
+    assert (first["cost"]["total_cost"], first["status"]) == (Decimal("0.0225"), "computed")
+    assert server.post("contracts/settle", {}).body["data"]["months"] == []
+    (again,) = server.post("contracts/settle", {"month": "2025-01"}, key="admin").body["data"]["months"]
+    assert (again["before"], again["after"], again["superseded_records"]) == (after, after, 0)
+    assert server.get("contracts").body["data"][0]["months"] == [after]
+    proof = server.get(f"usage/{ids[1]}/explain").body["data"]
+    assert proof["price"]["source"].startswith(f"{contract['contract_id']}, volume of 2025-01: 10 % off price-")
+    assert (proof["list_cost"], proof["agrees"]) == (Decimal("0.025"), True)
+
+
+def test_what_is_wrong_with_tiers_and_months_is_named(server: Server) -> None:
+    bad = {"volume": {"tiers": [{"from": 5, "discount": "1.5"}], "mode": "graduated"}, "percent": "10"}
+    assert {field for field, _ in server.post("contracts", bad).reasons} == {
+        *("percent", "volume.mode", "volume.tiers[0].discount")
+    }
+    assert server.post("contracts/settle", {"month": "November", "dry_run": 1}).reasons == {
+        ("month", "invalid_date_format"),
+        ("dry_run", "invalid_type"),
+    }
+    assert server.post("contracts/settle", {"month": "2999-01"}).reasons == {("month", "out_of_range")}
+    assert server.post("contracts/settle", {"organization_id": OTHER}).status == 404

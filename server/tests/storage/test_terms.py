@@ -12,6 +12,7 @@ from cost_ops.domain.contracts import Contract, Kind
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.exchange import ExchangeRate
 from cost_ops.domain.multipliers import GROUPS
+from cost_ops.domain.volumes import ContractMonth, Tier
 from cost_ops.interfaces.storage import Storage
 from tests.storage.builders import NOW, organize
 
@@ -43,6 +44,30 @@ def test_a_contract_comes_back_exactly_and_is_its_organization_s(storage: Storag
         assert installation.contracts.list() == [added, other]
         installation.contracts.end(added.number, NOW + timedelta(days=1))
         assert installation.contracts.list()[0].effective_to == NOW + timedelta(days=1)
+
+
+def test_months_of_a_contract_with_tiers_come_back_exactly_and_are_noted_as_applied_while_the_same(
+    storage: Storage,
+) -> None:
+    organize(storage, "acme")
+    tiers = (Tier(0, Decimal(0)), Tier(10**18, Decimal("12.3456789")))
+    month = ContractMonth(2026 * 12, 1, 10**18, settled=False, applied=False, updated_at=NOW)
+    with storage.ledger("acme") as ledger:
+        wanted = Contract("acme", Kind.DISCOUNT, Decimal(0), effective_from=NOW, tiers=tiers)
+        number = ledger.contracts.add(wanted, NOW).number or 0
+        ledger.contracts.add(replace(wanted, tiers=(), percent=Decimal(1)), NOW)
+        ledger.contracts.put_month(number, month._replace(tier=0, volume=0))
+        ledger.contracts.put_month(number, month)
+        ledger.contracts.put_month(number, month._replace(month=month.month + 1, settled=True))
+        ledger.contracts.month_applied(number, month._replace(updated_at=NOW - timedelta(microseconds=1)))
+        tiered, plain = ledger.contracts.list()
+        assert (plain.tiers, plain.months) == ((), ())
+        assert tiered.tiers == tiers
+        assert tiered.months == (month, month._replace(month=month.month + 1, settled=True))
+        ledger.contracts.month_applied(number, month)
+        found = ledger.contracts.get(number)
+        assert found is not None
+        assert found.months[0] == month._replace(applied=True)
 
 
 def test_rates_are_kept_as_they_were_stated(storage: Storage) -> None:

@@ -148,6 +148,9 @@ class ContractsBackend(Protocol):
     def end(self, organization_id: str | None, contract_id: str, at: datetime | None) -> Document:
         """End a contract now or at an instant."""
 
+    def settle(self, organization_id: str | None, month: int | None, *, dry_run: bool) -> Document:
+        """Settle the months of contracts with volume tiers: `months`, each with `before` and `after`."""
+
 
 Watch = Callable[[int, int], None]
 """Told how much is done, and how much there is."""

@@ -11,11 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from cost_ops.domain.access import ApiKey
-from cost_ops.domain.contracts import Contract
 from cost_ops.domain.costs import CostReport, CostRow
 from cost_ops.domain.exchange import ExchangeRate, ratio_text
 from cost_ops.domain.money import decimal_from_e10, format_decimal
-from cost_ops.domain.multipliers import meters_to_json
 from cost_ops.domain.periods import format_instant
 from cost_ops.domain.price_reviews import PriceReview
 from cost_ops.domain.pricebook import Segment
@@ -200,23 +198,6 @@ def rate_document(rate: ExchangeRate) -> Document:
         "quote": rate.quote,
         "rate": format_decimal(rate.rate),
         "source": rate.source,
-    }
-
-
-def contract_document(contract: Contract) -> Document:
-    """A contract."""
-    return {
-        "contract_id": contract.contract_id,
-        "organization_id": contract.organization_id,
-        "kind": contract.kind.value,
-        "percent": format_decimal(contract.percent),
-        "provider": contract.provider,
-        "model_id": contract.model_id,
-        "meters": meters_to_json(contract.meters),
-        "effective_date": instant(contract.effective_from),
-        "end_date": instant(contract.effective_to),
-        "note": contract.note,
-        "created_at": instant(contract.created_at),
     }
 
 

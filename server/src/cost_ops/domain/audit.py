@@ -25,6 +25,7 @@ class Action(StrEnum):
     REVIEW_DISMISSED = "pricing.review_dismissed"
     CONTRACT_ADDED = "contracts.added"
     CONTRACT_ENDED = "contracts.ended"
+    CONTRACTS_SETTLED = "contracts.settled"
     RATES_IMPORTED = "exchange_rates.imported"
     REPRICE_STARTED = "costs.reprice_started"
     REPRICED = "costs.repriced"

@@ -2,7 +2,8 @@
 
 Of the discounts that fit a call the most specific one holds for a meter, and so of the margins; a discount and a margin
 multiply. A discount is off shared prices (the catalogue's, the installation's): an organisation's own price is what was
-negotiated already. A margin is on whatever price holds.
+negotiated already. A margin is on whatever price holds. A discount may have volume tiers in place of one percentage; a
+price book takes it as ordinary discounts, one a month (see `domain.volume_contracts`).
 
 The outcome is a price of its own, made of the price found (its base) and factors, so that a cost points at it, explains
 itself and can be worked out again; the base keeps saying what the usage costs by the list.
@@ -25,6 +26,8 @@ from cost_ops.domain.money import format_decimal, parse_decimal
 from cost_ops.domain.multipliers import Multiplier, parse_meters
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.prices import WILDCARD, Layer, Price
+from cost_ops.domain.text import MAX_TEXT
+from cost_ops.domain.volumes import UNSETTLED, ContractMonth, Tier, tiers_from_json
 
 MAX_MARGIN_PERCENT = 1000
 MAX_DECIMALS = 10
@@ -56,6 +59,14 @@ class Contract:
     note: str = ""
     number: int | None = None
     created_at: datetime | None = None
+    tiers: tuple[Tier, ...] = ()
+    """Discounts by the month's volume, in place of `percent`."""
+    months: tuple[ContractMonth, ...] = ()
+    """The months whose volume was looked at."""
+    volume: str = ""
+    """What volume the percentage is for, where it comes from a tier."""
+    unsettled: bool = False
+    """Whether that volume may still change."""
 
     @property
     def contract_id(self) -> str:
@@ -72,7 +83,8 @@ class Contract:
     def title(self) -> str:
         """What it does, in a few words."""
         side = "off" if self.kind is Kind.DISCOUNT else "on top"
-        return f"{self.contract_id}: {format_decimal(self.percent)} % {side}"
+        of = f", {self.volume}" if self.volume else ""
+        return f"{self.contract_id}{of}: {format_decimal(self.percent)} % {side}"
 
     def fits(self, provider: str, *models: str) -> bool:
         """Whether usage of a provider and model (by any of its names) is meant."""
@@ -114,30 +126,45 @@ class Terms(NamedTuple):
     kind: Kind
     percent: Decimal
     meters: frozenset[str]
+    tiers: tuple[Tier, ...] = ()
 
 
 def contract_terms(fields: Mapping[str, Any]) -> Terms:
-    """`kind`, `percent` and `meters` (all where nothing is said). Raises InvalidInput with every problem."""
+    """`kind`, `percent` or `volume`, `meters` (all where nothing is said). Raises InvalidInput with every problem."""
     problems: list[Problem] = []
     kind, percent = fields.get("kind"), Decimal(0)
-    if kind not in tuple(Kind):
-        problems.append(Problem("kind", "invalid_value", f"kind must be one of {', '.join(Kind)}"))
-    try:
-        percent = parse_decimal(fields.get("percent"))  # type: ignore[arg-type]
-    except ValueError as error:
-        problems.append(Problem("percent", "invalid_type", f"percent must be a decimal number: {error}"))
+    tiers: tuple[Tier, ...] = ()
+    if fields.get("volume") is not None:
+        kind, tiers = _volume_terms(fields, problems)
+        percent = tiers[0].percent if tiers else percent
+    else:
+        if kind not in tuple(Kind):
+            problems.append(Problem("kind", "invalid_value", f"kind must be one of {', '.join(Kind)}"))
+        try:
+            percent = parse_decimal(fields.get("percent"))  # type: ignore[arg-type]
+        except ValueError as error:
+            problems.append(Problem("percent", "invalid_type", f"percent must be a decimal number: {error}"))
     meters = RATE_METERS
     if fields.get("meters") is not None:
         meters = parse_meters(fields["meters"], "meters", problems)
     if problems:
         raise InvalidInput(problems)
-    return Terms(Kind(str(kind)), percent, meters)
+    return Terms(Kind(str(kind)), percent, meters, tiers)
+
+
+def _volume_terms(fields: Mapping[str, Any], problems: list[Problem]) -> tuple[str, tuple[Tier, ...]]:
+    """The terms of a discount by volume, which says everything itself."""
+    if fields.get("percent") is not None:
+        problems.append(Problem("percent", "ambiguous", "give either percent or volume: the tiers have the discounts"))
+    if fields.get("kind", Kind.DISCOUNT) not in (None, Kind.DISCOUNT):
+        problems.append(Problem("kind", "invalid_value", f"kind must be {Kind.DISCOUNT} where volume is given"))
+    return Kind.DISCOUNT, tiers_from_json(fields["volume"], problems)
 
 
 def contract_faults(contract: Contract) -> Iterator[Problem]:
     """What is wrong with a contract by itself."""
     most = 100 if contract.kind is Kind.DISCOUNT else MAX_MARGIN_PERCENT
-    if not 0 < contract.percent <= most:
+    if not contract.tiers and not 0 < contract.percent <= most:
         yield Problem("percent", "out_of_range", f"percent of a {contract.kind} must be more than 0 and at most {most}")
     exponent = contract.percent.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -MAX_DECIMALS:
@@ -180,7 +207,7 @@ def factors_of(contracts: Sequence[Contract], layer: Layer) -> list[tuple[Contra
             meters = contract.meters - decided
             if meters:
                 note = f"{contract.title} ({contract.note})" if contract.note else contract.title
-                found.append((contract, Multiplier(contract.factor, meters, note=note)))
+                found.append((contract, Multiplier(contract.factor, meters, note=note[:MAX_TEXT])))
             decided |= contract.meters
     return found
 
@@ -203,4 +230,5 @@ def price_under(base: Price, contracts: Sequence[Contract], *, start_us: int) ->
         effective_from=from_us(start_us) if start_us > _BEGINNING else None,
         effective_to=None,
         created_at=None,
+        detail={**(base.detail or {}), UNSETTLED: True} if any(c.unsettled for c, _ in found) else base.detail,
     )

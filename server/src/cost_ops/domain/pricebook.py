@@ -19,6 +19,7 @@ from cost_ops.domain.compiled import CompiledPrice, compile_price
 from cost_ops.domain.contracts import Contract, price_under, stretches
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.prices import LAYER_ORDER, WILDCARD, Layer, Price
+from cost_ops.domain.volume_contracts import expanded
 
 _BEGINNING = -(2**62)
 _END = 2**62
@@ -138,7 +139,7 @@ class PriceBook:
         for found in self._loose_aliases.values():
             found.sort(key=lambda a: -len(a.pattern))
         for contract in contracts:
-            self._contracts.setdefault(contract.organization_id, []).append(contract)
+            self._contracts.setdefault(contract.organization_id, []).extend(expanded(contract))
 
     def _index(self, price: Price) -> None:
         owner = _owner(price.layer, price.organization_id)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from cost_ops.domain.contracts import Contract
 from cost_ops.domain.exchange import ExchangeRate
+from cost_ops.domain.volumes import ContractMonth
 
 
 class ContractRepository(Protocol):
@@ -24,6 +25,12 @@ class ContractRepository(Protocol):
 
     def end(self, number: int, at: datetime) -> None:
         """Set the end of a contract."""
+
+    def put_month(self, number: int, month: ContractMonth) -> None:
+        """Store a month of a contract in place of what was known of it."""
+
+    def month_applied(self, number: int, month: ContractMonth) -> None:
+        """Note that a month's usage was costed again, if the month is still what it was then."""
 
 
 class Imported(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from cost_ops.domain.access import ADMIN, authorize
 from cost_ops.domain.audit import Action, AuditEvent, actor_of
@@ -16,6 +17,7 @@ from cost_ops.domain.multipliers import meters_to_json
 from cost_ops.domain.periods import format_instant
 from cost_ops.domain.prices import WILDCARD
 from cost_ops.domain.text import text_fault
+from cost_ops.domain.volumes import Tier, volume_to_json
 from cost_ops.interfaces.context import Context
 
 
@@ -31,6 +33,7 @@ class NewContract:
     effective_from: datetime | None = None
     effective_to: datetime | None = None
     note: str = ""
+    tiers: tuple[Tier, ...] = ()
 
 
 def add(ctx: Context, organization_id: str | None, new: NewContract) -> Contract:
@@ -53,6 +56,7 @@ def add(ctx: Context, organization_id: str | None, new: NewContract) -> Contract
         new.effective_from or now,
         new.effective_to,
         new.note,
+        tiers=new.tiers,
     )
     if problems := [*_text_faults(contract), *contract_faults(contract)]:
         raise InvalidInput(problems)
@@ -62,6 +66,13 @@ def add(ctx: Context, organization_id: str | None, new: NewContract) -> Contract
         added = ledger.contracts.add(contract, now)
         ledger.audit.add(_event(ctx, Action.CONTRACT_ADDED, added))
     return added
+
+
+def _percent_or_volume(contract: Contract) -> dict[str, Any]:
+    """What it takes off or adds, for people: a percentage, or tiers."""
+    if contract.tiers:
+        return {"volume": volume_to_json(contract.tiers)}
+    return {"percent": format_decimal(contract.percent)}
 
 
 def _event(ctx: Context, action: Action, contract: Contract) -> AuditEvent:
@@ -75,7 +86,7 @@ def _event(ctx: Context, action: Action, contract: Contract) -> AuditEvent:
         request_id=ctx.request_id,
         detail={
             "kind": contract.kind.value,
-            "percent": format_decimal(contract.percent),
+            **_percent_or_volume(contract),
             "provider": contract.provider,
             "model_id": contract.model_id,
             "meters": meters_to_json(contract.meters),

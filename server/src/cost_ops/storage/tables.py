@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Integer,
     LargeBinary,
@@ -295,4 +296,16 @@ contracts = Table(
     Column("effective_to", Instant),
     Column("note", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+)
+
+contract_months = Table(
+    "contract_months",
+    metadata,
+    Column("contract", Integer, primary_key=True, autoincrement=False),
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("tier", Integer, nullable=False),
+    Column("volume", BigInteger, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("applied", Boolean, nullable=False),
+    Column("updated_at", Instant, nullable=False),
 )

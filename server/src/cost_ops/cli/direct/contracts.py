@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from cost_ops.bootstrap import settle_contracts
 from cost_ops.cli.backend import Document
-from cost_ops.cli.documents import contract_document
+from cost_ops.cli.contract_documents import contract_document, settled_document
 from cost_ops.domain.contracts import contract_terms
 from cost_ops.interfaces.context import Context
 from cost_ops.services import contracts, organizations
@@ -33,6 +34,7 @@ class DirectContracts:
             fields.get("effective_date"),
             fields.get("end_date"),
             fields.get("note") or "",
+            terms.tiers,
         )
         if organization_id is not None:
             organizations.ensure(self._ctx, organization_id)
@@ -46,3 +48,8 @@ class DirectContracts:
     def end(self, organization_id: str | None, contract_id: str, at: datetime | None) -> Document:
         """End a contract."""
         return contract_document(contracts.end(self._ctx, organization_id, contract_id, at))
+
+    def settle(self, organization_id: str | None, month: int | None, *, dry_run: bool) -> Document:
+        """Settle months."""
+        found = settle_contracts(self._ctx, organization_id, month=month, dry_run=dry_run)
+        return {"dry_run": dry_run, "months": [settled_document(one) for one in found]}

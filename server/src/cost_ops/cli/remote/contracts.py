@@ -9,6 +9,7 @@ from typing import Any
 from cost_ops.cli.backend import Document
 from cost_ops.cli.remote.client import Client
 from cost_ops.domain.periods import format_instant
+from cost_ops.domain.volumes import month_text
 
 
 class RemoteContracts:
@@ -34,4 +35,12 @@ class RemoteContracts:
         """End a contract."""
         parameters = {"organization_id": organization_id, "end_date": None if at is None else format_instant(at)}
         found: Document = self._client.send("DELETE", f"/contracts/{contract_id}", parameters=parameters)["data"]
+        return found
+
+    def settle(self, organization_id: str | None, month: int | None, *, dry_run: bool) -> Document:
+        """Settle months."""
+        body: dict[str, Any] = {"dry_run": dry_run} | ({"organization_id": organization_id} if organization_id else {})
+        if month is not None:
+            body["month"] = month_text(month)
+        found: Document = self._client.send("POST", "/contracts/settle", body=body)["data"]
         return found

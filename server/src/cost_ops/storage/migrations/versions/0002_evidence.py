@@ -102,6 +102,18 @@ _TABLES = {
         created_at {instant} NOT NULL
     )
     """,
+    "contract_months": """
+    CREATE TABLE contract_months (
+        contract {int} NOT NULL,
+        month {int} NOT NULL,
+        tier {int} NOT NULL,
+        volume {big} NOT NULL,
+        settled BOOLEAN NOT NULL,
+        applied BOOLEAN NOT NULL,
+        updated_at {instant} NOT NULL,
+        PRIMARY KEY (contract, month)
+    )
+    """,
 }
 
 _BEGIN = """CREATE UNIQUE INDEX prices_begin ON prices
