@@ -243,3 +243,17 @@ def test_steps_are_priced_by_their_own_models(desk: Desk) -> None:
     # 100 × 3 + 10 × 15 + 1000 × 1 + 100 × 1, per million
     assert (format_e10(priced.record.cost_e10 or 0), priced.agrees) == ("0.00155", True)
     assert total(desk)[2] == 0
+
+
+def test_a_record_from_a_file_and_over_http_is_the_same_whatever_its_metadata(desk: Desk) -> None:
+    from cost_ops.api.decoding import read_record  # the way in of HTTP, beside that of files
+    from cost_ops.domain.exact_json import DECODER
+    from cost_ops.domain.submission import Intake
+
+    text = f'''{{"organization_id": "{desk.org}", "provider": "openai", "model_id": "m", "input_tokens": 1,
+        "output_tokens": 1, "idempotency_key": "same", "metadata": {{"share": 0.1, "parts": [1.50]}}}}'''
+    by_file = desk.submission(**DECODER.decode(text))
+    by_http = read_record(text.encode(), Intake(desk.application.books.current().names, by_file.received_us))
+    assert by_file.payload_hash == by_http.payload_hash
+    (first,), (again,) = desk.record(by_file), desk.record(by_http)
+    assert again.usage_id == first.usage_id

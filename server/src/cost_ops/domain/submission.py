@@ -280,7 +280,7 @@ def fingerprint(submission: UsageSubmission, *, timestamp_given: bool) -> int:
     """What tells a replay from a conflict: everything the caller said, whichever way it came in, in a fixed order."""
     stated_us = submission.timestamp_us if timestamp_given else None
     tags = sorted(submission.tags.items()) if submission.tags else None
-    metadata = json.dumps(submission.metadata, sort_keys=True, default=str) if submission.metadata else None
+    metadata = json.dumps(_plain(submission.metadata), sort_keys=True) if submission.metadata else None
     # Texts are never empty and hold no control characters, so no two records can come out alike.
     canonical = (
         f"{submission.provider}\x1f{submission.model_id}\x1f{tuple(submission.quantities.items())}\x1f{stated_us}"
@@ -290,3 +290,12 @@ def fingerprint(submission: UsageSubmission, *, timestamp_given: bool) -> int:
         f"\x1f{submission.reported_currency or ''}\x1f{tags}\x1f{metadata}"
     )
     return payload_hash(canonical.encode("utf-8", "surrogatepass"))
+
+
+def _plain(value: Any) -> Any:
+    """Free-form values with their fractions as text: files have them exact, the API's typed decoder as floats."""
+    if isinstance(value, float | Decimal):
+        return str(Decimal(str(value)).normalize())
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
