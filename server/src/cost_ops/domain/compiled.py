@@ -17,9 +17,8 @@ from cost_ops.domain.rates import Rate
 from cost_ops.domain.usage import Quantities, UsageRecord
 from cost_ops.domain.volumes import UNSETTLED
 
-
 _DEARER_WRITES = CACHE_WRITE_METERS - {"input_cache_write_5m", "input_cache_write_30m"}
-"""Cache writes that have a price of their own where a provider has several: the ordinary lifetime is 5 or 30 minutes."""
+"""Cache writes with a price of their own where a provider has several; the ordinary lifetime is 5 or 30 minutes."""
 
 
 class Priceable(Protocol):
