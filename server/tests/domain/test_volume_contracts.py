@@ -16,7 +16,7 @@ from cost_ops.domain.errors import InvalidInput
 from cost_ops.domain.money import e10_from_fraction
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.pricebook import PriceBook
-from cost_ops.domain.prices import Price
+from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.rollups import NO_DIMENSION, Contribution, Series, fold, measure
 from cost_ops.domain.volume_contracts import expanded, months_to_settle, settled_month
 from cost_ops.domain.volumes import (
@@ -38,8 +38,8 @@ LIST = price({"meter": "input", "price": "3"}, {"meter": "output", "price": "15"
 
 
 def by_volume(*months: ContractMonth, **more: Any) -> Contract:
-    more = {"effective_from": datetime(2026, 1, 1, tzinfo=UTC), "tiers": TIERS} | more
-    return Contract("org-1", Kind.DISCOUNT, TIERS[0].percent, number=7, months=months, **more)
+    more.setdefault("effective_from", datetime(2026, 1, 1, tzinfo=UTC))
+    return Contract("org-1", Kind.DISCOUNT, TIERS[0].percent, number=7, months=months, tiers=TIERS, **more)
 
 
 def known(month: int = MARCH, tier: int = 1, *, settled: bool = True) -> ContractMonth:
@@ -86,7 +86,7 @@ def test_without_a_volume_contract_a_cost_is_no_estimate() -> None:
 
 
 def test_an_own_price_takes_no_discount_and_is_no_estimate_for_it() -> None:
-    own = replace(LIST, layer="organization", organization_id="org-1")
+    own = replace(LIST, layer=Layer.ORGANIZATION, organization_id="org-1")
     held = PriceBook([own], contracts=[by_volume()]).find("org-1", "openai", "gpt-4o", to_us(NOW))
     assert held is not None
     assert (held.price, held.is_unsettled) == (own, False)

@@ -32,8 +32,8 @@ IN_MARCH, IN_APRIL = datetime(2026, 3, 20, tzinfo=UTC), datetime(2026, 4, 2, tzi
 
 def sign(desk: Desk, **more: Any) -> Contract:
     """A contract with tiers from February on."""
-    fields = {"model_id": "v*", "effective_from": datetime(2026, 2, 1, tzinfo=UTC), "tiers": TIERS} | more
-    return contracts.add(desk.ctx, desk.org, NewContract(Kind.DISCOUNT, Decimal(0), **fields))
+    fields: dict[str, Any] = {"model_id": "v*", "effective_from": datetime(2026, 2, 1, tzinfo=UTC)} | more
+    return contracts.add(desk.ctx, desk.org, NewContract(Kind.DISCOUNT, Decimal(0), tiers=TIERS, **fields))
 
 
 def listed(desk: Desk, *models: str) -> None:
@@ -108,6 +108,20 @@ def test_a_month_that_is_over_costs_what_its_tier_says_and_is_no_estimate(desk: 
         "tier": {"from": 1_000_000, "discount": "0.125"},
         "settled": True,
     }
+
+
+def test_explain_says_why_it_is_an_estimate_and_what_it_was_settled_by(desk: Desk) -> None:
+    listed(desk, "v1")
+    sign(desk)
+    desk.now = IN_MARCH
+    usage_id = use(desk, 3_000_000)
+    before = explain.explain(desk.ctx, desk.org, usage_id)
+    assert before.reason == "the discount depends on the volume of the whole month, which is not settled yet"
+    desk.now = IN_APRIL
+    settle(desk)
+    after = explain.explain(desk.ctx, desk.org, usage_id)
+    assert (after.reason, after.agrees) == ("quantities times rates, each line rounded once", True)
+    assert after.versions[1].reason == "2026-03: volume settled"
 
 
 def test_a_status_that_changes_alone_is_written_too(desk: Desk) -> None:

@@ -167,15 +167,21 @@ def _reason(record: UsageRecord, price: Price | None, again: Costed) -> str:
         return _why_unpriced(record, again)
     if record.status == "reported":
         return f"the provider's own amount{_beside_ours(price, again)}"
-    if record.status == "estimated" and record.estimated:
-        return "some of the usage had to be assumed"
-    words = untold(again.price, StoredUsage.of(record)) if again.price is not None else []
-    if record.status == "estimated" and words:
-        return f"the price says nothing of {' and '.join(words)}, so other rates of it were taken"
     if record.status == "estimated":
-        sent = price is not None and price.layer == "default"
-        return "priced by the default price that came with the record" if sent else "priced by a default price"
+        return _why_estimated(record, price, again)
     return "quantities times rates, each line rounded once"
+
+
+def _why_estimated(record: UsageRecord, price: Price | None, again: Costed) -> str:
+    if record.estimated:
+        return "some of the usage had to be assumed"
+    if again.price is not None and again.price.is_unsettled:
+        return "the discount depends on the volume of the whole month, which is not settled yet"
+    words = untold(again.price, StoredUsage.of(record)) if again.price is not None else []
+    if words:
+        return f"the price says nothing of {' and '.join(words)}, so other rates of it were taken"
+    sent = price is not None and price.layer == "default"
+    return "priced by the default price that came with the record" if sent else "priced by a default price"
 
 
 def _beside_ours(price: Price | None, again: Costed) -> str:
