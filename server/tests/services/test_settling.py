@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ from cost_ops.domain.access import PERMISSIONS, Principal
 from cost_ops.domain.contracts import Contract, Kind
 from cost_ops.domain.errors import Conflict, Forbidden, InvalidInput
 from cost_ops.domain.identity import parse_usage_id
-from cost_ops.domain.periods import format_instant
+from cost_ops.domain.periods import TimeRange, format_instant
 from cost_ops.domain.reprice_runs import RepriceRequest, RepriceRun
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.domain.volumes import Tier, parse_month
@@ -248,6 +249,60 @@ def test_a_run_that_was_stopped_leaves_the_month_to_be_done(desk: Desk) -> None:
     with pytest.raises(Conflict, match="settle again"):
         settling.settle(desk.ctx, desk.org, stopped)
     assert [one.superseded for one in settle(desk)] == [1]
+
+
+def test_usage_that_is_recorded_while_months_are_settled_ends_up_right(desk: Desk) -> None:
+    listed(desk, "v1")
+    sign(desk)
+    desk.now = IN_MARCH
+
+    def record(number: int) -> list[str]:
+        return [use(desk, 50_000 + number, output_tokens=n) for n in range(20)]
+
+    with ThreadPoolExecutor(3) as threads:
+        recording = [threads.submit(record, number) for number in range(2)]
+        while not all(one.done() for one in recording):
+            settle(desk)
+    desk.now = IN_APRIL
+    (done,) = settle(desk)
+    ids = [usage_id for one in recording for usage_id in one.result()]
+    assert (done.month.after.volume, done.month.after.tier) == (40 * 50_000 + 20 + 2 * sum(range(20)), 1)
+    assert {status for status, _ in costs(desk, *ids)} == {"computed"}
+    assert {source(desk, usage_id).partition(",")[2] for usage_id in ids} == {" volume of 2026-03"}
+
+
+def test_a_run_that_died_holds_settling_up_for_a_minute_only(desk: Desk) -> None:
+    listed(desk, "v1")
+    sign(desk)
+    desk.now = IN_MARCH
+    usage_id = use(desk, 1_000_000)
+    desk.now = IN_APRIL
+    repricing.start(desk.ctx, desk.org, RepriceRequest(TimeRange(IN_MARCH, IN_APRIL)))
+    with pytest.raises(Conflict, match="is at work on this organisation"):
+        settle(desk)
+    desk.now += timedelta(seconds=61)
+    assert [one.superseded for one in settle(desk)] == [1]
+    assert costs(desk, usage_id) == [("computed", at_rate(1_000_000, "12.5"))]
+
+
+def test_months_far_apart_are_settled_each_by_its_own_volume(desk: Desk) -> None:
+    listed(desk, "v1")
+    sign(desk, effective_from=datetime(2020, 1, 1, tzinfo=UTC))
+    desk.now = IN_APRIL
+    volumes = {parse_month(text): n for n, text in enumerate(("2020-01", "2021-12", "2024-02", "2026-03"), 1)}
+    ids = [
+        use(desk, million * 1_000_000, datetime(month // 12, month % 12 + 1, 28, tzinfo=UTC))
+        for month, million in volumes.items()
+    ]
+    assert {one.month.after.month: one.month.after.volume for one in settle(desk)} == {
+        month: million * 1_000_000 for month, million in volumes.items()
+    }
+    assert settle(desk) == []
+    offs = ("12.5", "12.5", "20", "20")
+    assert costs(desk, *ids) == [("computed", at_rate(n * 1_000_000, off)) for n, off in enumerate(offs, 1)]
+    middle = use(desk, 1, datetime(2023, 5, 1, tzinfo=UTC))
+    assert [one.month.after.volume for one in settle(desk)] == [1]
+    assert costs(desk, middle, ids[3]) == [("computed", at_rate(1)), ("computed", at_rate(4_000_000, "20"))]
 
 
 def test_a_dry_run_shows_the_tier_and_changes_nothing(desk: Desk) -> None:

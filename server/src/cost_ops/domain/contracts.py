@@ -190,10 +190,11 @@ def check_tie(new: Contract, others: Sequence[Contract]) -> None:
 
 def stretches(contracts: Sequence[Contract], start_us: int, end_us: int) -> Iterator[tuple[int, int, list[Contract]]]:
     """A stretch of time cut where a contract begins or ends: (start, end, the contracts that hold all through it)."""
-    cuts = {bound for contract in contracts for bound in contract.bounds() if start_us < bound < end_us}
+    bounded = [(*contract.bounds(), contract) for contract in contracts]
+    cuts = {bound for first, last, _ in bounded for bound in (first, last) if start_us < bound < end_us}
     edges = [start_us, *sorted(cuts), end_us]
     for start, end in pairwise(edges):
-        yield start, end, [c for c in contracts if c.holds_in(start, end)]
+        yield start, end, [contract for first, last, contract in bounded if first <= start and end <= last]
 
 
 def factors_of(contracts: Sequence[Contract], layer: Layer) -> list[tuple[Contract, Multiplier]]:
