@@ -175,7 +175,7 @@ def test_a_tier_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: De
 
 
 def test_a_cache_lifetime_that_the_price_does_not_know_makes_the_cost_an_estimate(desk: Desk) -> None:
-    lifetimes = {"cache_write_price_per_million": "4", "cache_write_1h_price_per_million": "6"}
+    lifetimes: dict[str, Any] = {"cache_write_price_per_million": "4", "cache_write_1h_price_per_million": "6"}
     desk.price("served-1", provider="anthropic", **RATES, **lifetimes)
     desk.price("no-writes", provider="anthropic", **RATES)
     usage = {"input_tokens": 10, "output_tokens": 10, "cache_creation_input_tokens": 100}
