@@ -74,13 +74,17 @@ NOT_COSTED = Costed(None, None, ())
 def cost_of(book: PriceBook, usage: Owned, steps: Sequence[Step] = ()) -> Costed:
     """The cost of a usage by the prices that were valid at its time."""
     if steps:
-        found = [
-            book.find(usage.organization_id, usage.provider, step.model_id or usage.model_id, usage.timestamp_us)
-            for step in steps
-        ]
-        return cost_of_steps(found, usage, steps)
+        return cost_of_steps(prices_of(book, usage, steps), usage, steps)
     price = book.find(usage.organization_id, usage.provider, usage.model_id, usage.timestamp_us)
     return NOT_COSTED if price is None else costed_by(price, usage)
+
+
+def prices_of(book: PriceBook, usage: Owned, steps: Sequence[Step]) -> list[CompiledPrice | None]:
+    """The price of each step, by its own model."""
+    return [
+        book.find(usage.organization_id, usage.provider, step.model_id or usage.model_id, usage.timestamp_us)
+        for step in steps
+    ]
 
 
 def costed_by(price: CompiledPrice, usage: Priceable) -> Costed:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cost_ops.domain.charging import Line, charge, is_sure, total_e10
-from cost_ops.domain.costing import cost_of
+from cost_ops.domain.costing import cost_of_steps, prices_of
 from cost_ops.domain.errors import NotFound, invalid
 from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.pricebook import PriceBook
@@ -36,26 +36,29 @@ def price_submission(
 
     Raises NotFound in strict mode where no price is known, InvalidInput where the amount is beyond reason.
     """
-    found = book.find(submission.organization_id, submission.provider, submission.model_id, submission.timestamp_us)
     lines: Sequence[Line] = ()
-    step_prices: Sequence[int | None] = ()
+    numbers: Sequence[int | None] = ()
     if submission.steps:
-        found, cost, lines, _, step_prices = cost_of(book, submission, submission.steps)
-    elif found is None:
-        cost = None
-    elif itemised:
-        cost, lines, _ = charge(found, submission)
+        prices = prices_of(book, submission, submission.steps)
+        found, cost, lines, _, numbers = cost_of_steps(prices, submission, submission.steps)
+        sure = all(price is not None and is_sure(price, submission) for price in prices)
     else:
-        cost = total_e10(found, submission)
+        found = book.find(submission.organization_id, submission.provider, submission.model_id, submission.timestamp_us)
+        if found is None:
+            cost, sure = None, False
+        elif itemised:
+            cost, lines, _ = charge(found, submission)
+            sure = is_sure(found, submission)
+        else:
+            cost, sure = total_e10(found, submission), is_sure(found, submission)
     if found is None or cost is None:
         priced = _without_price(submission, book.version, strict=strict)
     else:
         if cost > MAX_AMOUNT_PER_RECORD_E10:
             message = "the record would cost more than ten million; check its counts and the price"
             raise invalid("input_tokens", "amount_too_large", message)
-        sure = not submission.estimated and is_sure(found, submission)
-        status = CostStatus.COMPUTED if sure else CostStatus.ESTIMATED
-        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, step_prices)
+        status = CostStatus.COMPUTED if sure and not submission.estimated else CostStatus.ESTIMATED
+        priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, numbers)
     return priced if submission.reported_cost_e10 is None else _with_reported(priced)
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from cost_ops.domain.charging import is_sure, total_e10
-from cost_ops.domain.costing import cost_of_steps, steps_of
+from cost_ops.domain.costing import cost_of_steps, prices_of, steps_of
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.pricebook import PriceBook
@@ -152,10 +152,7 @@ def cost_today(book: PriceBook, usage: CostedUsage, number_of: NumberOf) -> NewC
 
 
 def _cost_of_steps(book: PriceBook, usage: CostedUsage, number_of: NumberOf) -> NewCost | None:
-    found = [
-        book.find(usage.organization_id, usage.provider, step.model_id or usage.model_id, usage.timestamp_us)
-        for step in usage.steps
-    ]
+    found = prices_of(book, usage, usage.steps)
     amount = cost_of_steps(found, usage, usage.steps).cost_e10
     first = found[0]
     if first is None or amount is None or amount > MAX_AMOUNT_PER_RECORD_E10:
