@@ -99,6 +99,8 @@ def test_a_person_is_erased_by_an_admin_key_only(server: Server) -> None:
     foreseen = server.post("users/erase", {**body, "dry_run": True}, key="admin")
     check_form("post", "/api/v1/users/erase", foreseen)
     assert foreseen.body["data"] == {"organization_id": ORGANIZATION, "records": 1, "earlier_forms": 0, "dry_run": True}
+    maybe = server.post("users/erase", {**body, "dry_run": None}, key="admin")
+    assert (maybe.status, maybe.reasons) == (400, {("dry_run", "invalid_type")})
     assert server.post("users/erase", body, key="admin").body["data"]["records"] == 1
     found = server.get(f"usage/{usage_id}").body["data"]
     assert (found["user_id"], found["session_id"], found["tags"]) == (None, None, {"env": "prod"})

@@ -137,6 +137,11 @@ def test_what_no_provider_would_say_is_refused_by_name(shared: Server, usage: di
     assert all(name.split(".")[0].split("[")[0] in ("usage", "") for name, _ in answer.reasons)
 
 
+def test_a_tier_that_is_none_is_refused(shared: Server) -> None:
+    answer = shared.post("usage", {**SENT, "response": {**CHAT, "service_tier": "x" * 65}})
+    assert (answer.status, answer.reasons) == (400, {("response.service_tier", "too_long")})
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e400", '"\\ud800"', "[" * 5000 + "]" * 5000])
 def test_hostile_numbers_and_texts_are_refused(shared: Server, text: str) -> None:
     body = json.dumps({**SENT, "usage": {**COUNTS, "prompt_tokens": "HERE"}}).replace('"HERE"', text)

@@ -10,7 +10,10 @@ from cost_ops.domain.shape_numbers import money
 from cost_ops.domain.shape_paths import Path, find
 from cost_ops.domain.shape_responses import Located
 from cost_ops.domain.shapes import Lookup, Shape
-from cost_ops.domain.text import text_fault
+from cost_ops.domain.text import MAX_TEXT, text_fault
+
+LONGEST_WORD = 64
+"""Characters of a tier or a region: what is longer is none, and evidence would not keep it."""
 
 
 def text_at(
@@ -31,7 +34,7 @@ def text_at(
             text = lookup.values[text] or ""
         elif not lookup.others:
             continue
-        fault = text_fault(text)
+        fault = text_fault(text, LONGEST_WORD if lower else MAX_TEXT)
         if fault is not None:
             _problem(lookup.path, located, problems, *fault)
         elif text:

@@ -79,6 +79,8 @@ def erase(call: Call) -> ErasureAnswer:
     fields.text("user_id", required=True)
     tags = fields.texts("tags") or []
     dry_run = fields.truth("dry_run")
+    if call.body.get("dry_run", False) is None:  # what cannot be undone is not done on a maybe
+        fields.add("dry_run", "invalid_type", "dry_run must be true or false")
     fields.done()
     found = retention.erase(
         call.ctx, fields.values["organization_id"], fields.values["user_id"], tags=tags, dry_run=dry_run

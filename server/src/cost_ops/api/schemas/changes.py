@@ -33,7 +33,7 @@ ERASURE_SCHEMA: Mapping[str, Any] = {
     "properties": {
         "organization_id": {"type": "string", "examples": ["org-123"]},
         "user_id": {"type": "string", "examples": ["user-7"]},
-        "tags": {"type": "array", "items": {"type": "string"}, "description": "keys of tags that go, too"},
+        "tags": {"type": ["array", "null"], "items": {"type": "string"}, "description": "keys of tags that go, too"},
         "dry_run": {"type": "boolean", "default": False},
     },
 }

@@ -14,8 +14,8 @@ from cost_ops.domain.reprice_runs import DryRun, RepriceRequest, RepriceRun, Run
 from cost_ops.domain.statuses import CostStatus
 
 MOST_CHANGES = 10_000
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1000}
-_TIME = {"type": "string", "format": "date-time"}
+_TEXTS = {"type": ["array", "null"], "items": {"type": "string"}, "minItems": 1, "maxItems": 1000}
+_TIME = {"type": ["string", "null"], "format": "date-time"}
 FIELDS = {"provider": "provider", "model_id": "model", "project_id": "project", "status": "status"}
 """Field of a body → dimension that it limits."""
 
@@ -23,22 +23,30 @@ REPRICE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "organization_id": {"type": "string", "examples": ["org-123"]},
+        "organization_id": {"type": ["string", "null"], "examples": ["org-123"]},
         "start_date": _TIME,
         "end_date": _TIME,
-        "range": {"type": "string", "enum": list(PRESETS)},
-        "timezone": {"type": "string", "examples": ["Europe/Berlin"]},
+        "range": {"type": ["string", "null"], "enum": [*PRESETS, None]},
+        "timezone": {"type": ["string", "null"], "examples": ["Europe/Berlin"]},
         "provider": _TEXTS,
         "model_id": _TEXTS,
         "project_id": _TEXTS,
         "status": {**_TEXTS, "items": {"type": "string", "enum": [str(status) for status in CostStatus]}},
-        "dry_run": {"type": "boolean", "default": True, "description": "say what would change, and change nothing"},
+        "dry_run": {
+            "type": ["boolean", "null"],
+            "default": True,
+            "description": "say what would change, and change nothing",
+        },
         "unprice": {
-            "type": "boolean",
+            "type": ["boolean", "null"],
             "default": False,
             "description": "take the cost of records whose price is gone; otherwise they keep it",
         },
-        "reason": {"type": "string", "maxLength": 256, "description": "stands in every cost row that is written"},
+        "reason": {
+            "type": ["string", "null"],
+            "maxLength": 256,
+            "description": "stands in every cost row that is written",
+        },
     },
 }
 

@@ -30,7 +30,7 @@ class RpcStatus(msgspec.Struct):
 TRACES_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "an ExportTraceServiceRequest in OTLP's JSON encoding",
-    "properties": {"resourceSpans": {"type": "array", "items": {"type": "object"}}},
+    "properties": {"resourceSpans": {"type": ["array", "null"], "items": {"type": "object"}}},
 }
 TRACES_EXAMPLE: dict[str, Any] = {
     "resourceSpans": [
