@@ -193,6 +193,14 @@ def test_a_cache_lifetime_that_the_price_does_not_know_makes_the_cost_an_estimat
     assert "input_cache_write_12h" in found.reason
 
 
+def test_parts_of_a_count_that_is_not_stated_are_flagged(desk: Desk) -> None:
+    desk.price("served-1", provider="aws", **RATES)
+    usage = {"inputTokens": 100, "outputTokens": 50, "cacheDetails": [{"ttl": "5m", "inputTokens": 1500}]}
+    (answer,) = desk.record(desk.submission(provider="aws", model_id="served-1", usage=usage))
+    found = explain.explain(desk.ctx, desk.org, answer.usage_id)
+    assert (answer.status, [d["counted"] for d in found.discrepancies]) == ("estimated", [1500])
+
+
 @pytest.mark.parametrize(
     ("fields", "name", "reason"),
     [

@@ -176,6 +176,8 @@ class Counting:
         if node.kinds:
             parts = self._take_kinds(node, whole, parts)
         if whole is None:
+            if parts:
+                self._contradiction(f"{self.named(path)} = the sum of its parts", 0, parts)
             return parts
         rest = whole
         if parts:
