@@ -177,7 +177,7 @@ class Counting:
             parts = self._take_kinds(node, whole, parts)
         if whole is None:
             if parts:
-                self._contradiction(f"{self.named(path)} = the sum of its parts", 0, parts)
+                self._contradiction(f"{path.text} = the sum of its parts", 0, parts)
             return parts
         rest = whole
         if parts:
