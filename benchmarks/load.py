@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--get")
     parser.add_argument("--spans", type=int, help="OTLP exports of so many spans")
     parser.add_argument("--calls-in", type=int, default=1, help="of the spans, every so manieth is a model call")
+    parser.add_argument("--wrong-keys", type=bool, default=False, help="ask with keys that nobody has")
     options = parser.parse_args()
     requests = Requests(
         host=f"127.0.0.1:{options.port}",
@@ -197,6 +198,8 @@ def main() -> None:
         make = _exports(options)
     if options.get:
         make = partial(requests.get, options.get)
+    if options.wrong_keys:
+        make = requests.wrong_key
     load = Load(port=options.port, connections=options.connections, make=make, rate=options.rate)
     measured = load.run(seconds=options.seconds, warm_up=options.warm_up)
     records = options.spans or options.batch or 1

@@ -49,6 +49,12 @@ class Requests:
         """A request without a body."""
         return f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode()
 
+    def wrong_key(self) -> bytes:
+        """A question with a key of the right form that nobody has."""
+        self._sent += 1
+        key = f"sk_live_{self._sent:08d}_{'x' * 43}"
+        return f"GET /api/v1/costs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+
     def _bodies(self, size: int) -> Iterator[bytes]:
         for _ in range(size):
             before, after = next(self._turn)

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from benchmarks.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("pricing", "extraction", "compared", "startup", "ingest", "otlp", "query", "reprice")
+NAMES = (
+    "pricing",
+    "extraction",
+    "compared",
+    "startup",
+    "ingest",
+    "otlp",
+    "query",
+    "reprice",
+    "access",
+    "isolation",
+    "audit",
+    "limits",
+)
 _ONE_REPORT = ("pricing", "startup")
 CACHE = Path("/var/tmp/cost-ops-bench")
 _UNITS = {"k": 1_000, "m": 1_000_000}

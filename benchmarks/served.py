@@ -44,6 +44,16 @@ class Loaded:
         return loaded, _finished(asking)
 
     @contextmanager
+    def beside(self, **options: object) -> Iterator[dict[str, Any]]:
+        """Another load for as long as the block and until it ends by itself; its figures are there after the block."""
+        other = self._start(**options)
+        found: dict[str, Any] = {}
+        try:
+            yield found
+        finally:
+            found |= _finished(other)
+
+    @contextmanager
     def memory(self) -> Iterator[list[float]]:
         """Samples of the server's memory in MB, taken as long as the block."""
         samples: list[float] = [self.server.memory_bytes() / 1e6]

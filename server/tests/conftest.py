@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, and Hypothesis in a profile that suits the run."""
+"""What every test may ask for: a real PostgreSQL, a real Redis, and Hypothesis in a profile that suits the run."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.postgres_server import PostgresServer, PostgresUnavailableError, fresh_database, running_server
+from tests.redis_server import RedisServer, running_redis
 
 # No deadline: a test does not depend on speed. `--hypothesis-profile=thorough` looks longer.
 settings.register_profile("local", deadline=None, print_blob=True)
@@ -46,6 +47,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     return str(config.stash[_POSTGRES])
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests have to say beside that they passed: their property `says`."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, text in getattr(report, "user_properties", ()):
+            if name == "says" and report.when == "call":
+                terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session")
 def postgres_url(pytestconfig: pytest.Config) -> str:
     """A superuser's URL of the session's PostgreSQL."""
@@ -67,3 +76,10 @@ def postgres_database(postgres_url: str, postgres_template: str) -> Iterator[str
     """The URL of a migrated database that this test alone uses."""
     with fresh_database(postgres_url, template_url=postgres_template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis that all tests of a worker share; it is started when the first one asks."""
+    with running_redis() as server:
+        yield server

@@ -6,14 +6,17 @@ import secrets
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cost_ops.catalog import PROVIDER_NAMES
 from cost_ops.domain.access import Principal
+from cost_ops.domain.errors import invalid
 from cost_ops.domain.extraction import ShapeBook
 from cost_ops.domain.pricebook import PriceBook, ProviderNames
 from cost_ops.interfaces.clock import Clock, system_clock
 from cost_ops.interfaces.context import Context, IngestRules
+from cost_ops.interfaces.limits import PermitStore
+from cost_ops.interfaces.login import LoginTools, Mailer
 from cost_ops.interfaces.storage import Storage
 from cost_ops.services import price_reviews, pricing, repricing, settling
 from cost_ops.services.price_reviews import Decided
@@ -23,6 +26,7 @@ from cost_ops.settings import Settings
 if TYPE_CHECKING:
     from cost_ops.catalog import Prepared, SyncPlan
     from cost_ops.domain.reprice_runs import RepriceRequest, RepriceRun
+    from cost_ops.notifiers.outbox import Outbox
 
 
 class Books:
@@ -73,39 +77,88 @@ class Application:
     storage: Storage
     books: Books
     clock: Clock
+    permits: PermitStore
+    """Where requests are counted against limits."""
+
+    login_tools: LoginTools
+    outbox: Outbox
+    """What is done when nobody waits for it."""
 
     @property
     def shapes(self) -> ShapeBook:
         """How providers' payloads are read."""
         return usage_shapes()
 
-    def context(self, principal: Principal, request_id: str | None = None) -> Context:
-        """The context of one caller; `request_id` stands in the audit events of what is done."""
+    def context(self, principal: Principal, request_id: str | None = None, address: str | None = None) -> Context:
+        """The context of one caller; `request_id` and `address` stand in the audit events of what is done."""
         rules = IngestRules(self.settings.ingest.strict, self.settings.ingest.future_tolerance_secs)
         return Context(
-            self.storage, self.books, self.clock, secrets.randbits, principal, self.shapes, rules, request_id
+            self.storage, self.books, self.clock, secrets.randbits, principal, self.shapes, rules, request_id, address
         )
 
     def close(self) -> None:
         """Let go of the database."""
+        self.outbox.close()
+        self.permits.close()
         self.storage.close()
 
 
 def open_application(settings: Settings, clock: Clock = system_clock) -> Application:
     """Open the configured database. Raises Unavailable, InvalidInput for an impossible URL."""
-    from cost_ops.storage import open_storage
+    from cost_ops.notifiers.outbox import Outbox
+    from cost_ops.storage import open_redis_permits, open_storage
 
     storage = open_storage(
-        settings.database.url, pool_size=settings.database.pool_size, pgbouncer=settings.database.pgbouncer
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        pgbouncer=settings.database.pgbouncer,
+        row_security=settings.database.row_level_security,
     )
-    return Application(settings, storage, Books(storage), clock)
+    redis_url = settings.limits.redis_url
+    permits = open_redis_permits(redis_url) if redis_url else storage.permit_store()
+    outbox = Outbox()
+    return Application(settings, storage, Books(storage), clock, permits, login_tools(settings, clock, outbox), outbox)
 
 
-def migrate(url: str, to: str = "head") -> str:
-    """Bring the schema of a database to a revision; the one it is at now."""
+def login_tools(settings: Settings, clock: Clock, outbox: Outbox) -> LoginTools:
+    """What log-ins are made with. Raises InvalidInput for a public URL that is none."""
+    from cost_ops.credentials import Argon2Passwords, JoseTokens
+
+    return LoginTools(
+        passwords=Argon2Passwords(),
+        signer=JoseTokens(settings.auth.jwt_secret),
+        mailer=_mailer(settings, clock),
+        public_url=_public_url(settings),
+        post=outbox.post,
+    )
+
+
+def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
+    from cost_ops.notifiers.smtp import SmtpAccount, SmtpMailer
+
+    mail = settings.notifications
+    if not mail.smtp_host:
+        return None
+    sender = mail.smtp_from or f"LLM Cost Ops <cost-ops@{mail.smtp_host}>"
+    return SmtpMailer(
+        SmtpAccount(mail.smtp_host, mail.smtp_port, mail.smtp_user, mail.smtp_password, mail.smtp_security, sender),
+        clock,
+    )
+
+
+def _public_url(settings: Settings) -> str:
+    url = settings.server.public_url.rstrip("/") or f"http://{settings.server.bind}:{settings.server.port}"
+    if not url.startswith(("https://", "http://")) or any(mark in url for mark in " ?#\r\n\t\"'<>"):
+        message = f"server.public_url must be like https://costs.example.com, got {url[:80]!r}"
+        raise invalid("server.public_url", "invalid_url", message)
+    return url
+
+
+def migrate(url: str, to: str = "head", row_security: Literal["auto", "on", "off"] = "auto") -> str:
+    """Bring the schema of a database to a revision, and its row-level security; the revision it is at now."""
     from cost_ops.storage import migrate as migrate_storage
 
-    return migrate_storage(url, to=to)
+    return migrate_storage(url, to=to, row_security=row_security)
 
 
 class SourceName(NamedTuple):

@@ -14,8 +14,26 @@ from cost_ops.settings import LoggingSettings
 
 _SECRET = re.compile(r"\b(sk_(?:live|test|admin)_[0-9a-z]{8})_[0-9A-Za-z]+")
 _BEARER = re.compile(r"(?i)\b(bearer)\s+(?!sk_)[^\s\"',;]+")
+_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+_LINK = re.compile(r"(?i)(\btoken[=\s]\s*)[\w.-]{16,}")
 _PASSWORD = re.compile(r"(?i)(\b[a-z][a-z0-9+.]*://[^\s:/@]*):[^\s@/]+@")
-_HIDDEN_NAMES = frozenset({"authorization", "cookie", "password", "secret", "jwt_secret", "api_key"})
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HIDDEN_NAMES = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "authorization",
+        "cookie",
+        "csrf_token",
+        "jwt_secret",
+        "password",
+        "refresh_token",
+        "secret",
+        "set-cookie",
+        "smtp_password",
+        "token",
+    }
+)
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -27,7 +45,18 @@ def masked(text: str) -> str:
     """
     text = _SECRET.sub(r"\1_***", text)
     text = _BEARER.sub(r"\1 ***", text)
+    text = _JWT.sub("***", text)
+    text = _LINK.sub(r"\1***", text)
     return _PASSWORD.sub(r"\1:***@", text)
+
+
+def one_line(text: str) -> str:
+    r"""`text` with its control characters escaped, so that none of it looks like a line of its own.
+
+    >>> one_line("went wrong\nall is well")
+    'went wrong\\nall is well'
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -36,6 +65,8 @@ def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
             event[name] = "***"
         elif isinstance(value, str):
             event[name] = masked(value)
+    if isinstance(event.get("event"), str):
+        event["event"] = one_line(event["event"])
     return event
 
 

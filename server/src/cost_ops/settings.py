@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
 
@@ -39,6 +39,9 @@ class DatabaseSettings:
     pgbouncer: bool = field(
         default=False, metadata={"help": "no prepared statements, for PgBouncer in transaction mode"}
     )
+    row_level_security: Literal["auto", "on", "off"] = field(
+        default="auto", metadata={"help": "auto: where PostgreSQL is set up for it; on: or refuse to start; off"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ class ServerSettings:
     port: int = field(default=8080, metadata={"help": "port to listen on"})
     workers: int = field(default=1, metadata={"help": "processes"})
     max_body_bytes: int = field(default=10 * 1024 * 1024, metadata={"help": "largest request body, unpacked"})
+    trusted_proxies: str = field(
+        default="", metadata={"help": "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, 192.168.1.4"}
+    )
+    public_url: str = field(
+        default="", metadata={"help": "where people reach it, for links in e-mails; bind and port if empty"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class AuthSettings:
     """Credentials."""
 
     jwt_secret: str = field(
-        default="", metadata={"help": "secret that signs tokens; no effect in this version", "secret": True}
+        default="", metadata={"help": "secret that goes into every signature of a token", "secret": True}
     )
     key_cache_secs: int = field(
         default=4, metadata={"help": "seconds a verified key is remembered; a revoked one stops within"}
@@ -111,6 +120,37 @@ class PricingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsSettings:
+    """How often may be asked; how much is up to the organisation's plan."""
+
+    enabled: bool = field(default=True, metadata={"help": "hold organisations to the limits of their plans"})
+    anonymous_per_hour: int = field(
+        default=1000, metadata={"help": "requests an hour without a valid credential, by client address; 0: any number"}
+    )
+    redis_url: str = field(
+        default="",
+        metadata={"help": "count in this Redis (redis://…, rediss://…) instead of the database", "secret": True},
+    )
+    when_unavailable: Literal["allow", "refuse"] = field(
+        default="allow", metadata={"help": "what becomes of requests that cannot be counted: allow, or refuse with 503"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsSettings:
+    """Letters to people."""
+
+    smtp_host: str = field(default="", metadata={"help": "mail server; empty: no letters are sent"})
+    smtp_port: int = field(default=587, metadata={"help": "its port; with tls usually 465"})
+    smtp_user: str = field(default="", metadata={"help": "who to log in as; empty: not at all"})
+    smtp_password: str = field(default="", metadata={"help": "password for that", "secret": True})
+    smtp_security: Literal["starttls", "tls", "none"] = field(
+        default="starttls", metadata={"help": "starttls, tls from the start, or none for a relay on this machine"}
+    )
+    smtp_from: str = field(default="", metadata={"help": "sender, such as LLM Cost Ops <costs@example.com>"})
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """How long things are kept; `cost-ops retention apply` removes what is older."""
 
@@ -128,8 +168,10 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     defaults: DefaultsSettings = field(default_factory=DefaultsSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
+    notifications: NotificationsSettings = field(default_factory=NotificationsSettings)
     path: str | None = None
     """The file that was read, if any."""
 
@@ -139,6 +181,7 @@ KEYS = tuple(f"{section}.{f.name}" for section, kind in _SECTIONS.items() for f 
 _BOUNDS = {
     "database.pool_size": (1, 500),
     "server.port": (0, 65_535),
+    "notifications.smtp_port": (1, 65_535),
     "server.workers": (1, 256),
     "server.max_body_bytes": (1024, 2**31),
     "auth.key_cache_secs": (0, 5),
@@ -263,7 +306,16 @@ def _convert(name: str, hint: Any, value: Any, problems: list[Problem]) -> Any:
     if not isinstance(value, str):
         problems.append(Problem(name, "invalid_type", f"{name} must be a text, got {value!r}"))
         return None
-    return value
+    return _chosen(name, wanted, value, problems)
+
+
+def _chosen(name: str, hint: Any, value: str, problems: list[Problem]) -> str | None:
+    """A text, where the setting takes any; one of its choices, where it has some."""
+    choices = get_args(hint) if get_origin(hint) is Literal else (value,)
+    if value in choices:
+        return value
+    problems.append(Problem(name, "invalid_choice", f"{name} must be one of {', '.join(choices)}, got {value[:40]!r}"))
+    return None
 
 
 def read_value(name: str, text: str) -> Any:

@@ -5,8 +5,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from cost_ops.services import access
 from cost_ops.settings import load_settings
 
 ORGANIZATION, OTHER = "org-123", "org-456"
+NOON = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
 USAGE = {
     "organization_id": ORGANIZATION,
     "provider": "openai",
@@ -102,7 +104,13 @@ def serving(application: Application) -> Iterator[Server]:
     """A server in a thread, until the block ends; its end waits for what it had taken in."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(application), loop="uvloop", http="httptools", ws="none", log_config=None, access_log=False
+        create_app(application),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -145,6 +153,18 @@ def ready_server(url: str, **flags: Any) -> Iterator[Server]:
             yield server
     finally:
         application.close()
+
+
+@contextmanager
+def still_server(url: str, **flags: Any) -> Iterator[Server]:
+    """A ready server whose clock stands still at half a minute past noon, so that no hour and no minute ends.
+
+    It reads keys anew for each request, so that what an organisation is given holds at once.
+    """
+    application = replace(opened(url, auth__key_cache_secs=0, **flags), clock=lambda: NOON)
+    with closing(application), serving(application) as server:
+        add_keys(server)
+        yield server
 
 
 def migrated(path: Any) -> str:

@@ -114,15 +114,17 @@ def test_changes_are_in_the_audit_trail_with_who_and_which_request(server: Serve
     server.post("users/erase", {"organization_id": ORGANIZATION, "user_id": "nobody"}, key="admin")
     answer = server.get("audit")
     check_form("get", "/api/v1/audit", answer)
-    events = answer.body["data"]
+    events = [e for e in answer.body["data"] if not e["action"].startswith(("keys.", "organizations."))]
     assert [e["action"] for e in events] == ["usage.erased", "usage.corrected", "prices.added"]
     corrected = events[1]
     key_id = server.keys["org"].split("_")[2]
     assert (corrected["actor"], corrected["request_id"], corrected["resource"]) == (key_id, "my-request", usage_id)
     assert [e["action"] for e in server.get("audit?action=prices.added").body["data"]] == ["prices.added"]
-    assert server.get("audit", key="other").body["data"] == []
-    assert len(server.get("audit", key="admin").body["data"]) == 3
-    assert server.get(f"audit?organization_id={OTHER}", key="admin").body["data"] == []
+    of_other = server.get("audit", key="other").body["data"]
+    assert {e["organization_id"] for e in of_other} == {OTHER}
+    assert of_other == server.get(f"audit?organization_id={OTHER}", key="admin").body["data"]
+    seen_by_owner = server.get("audit?page_size=100", key="admin").body["data"]
+    assert {e["number"] for e in seen_by_owner} >= {e["number"] for e in (*answer.body["data"], *of_other)}
     page = server.get("audit?page_size=2").body["pagination"]
-    assert (page["total_items"], page["has_next"]) == (3, True)
+    assert (page["total_items"], page["has_next"]) == (len(answer.body["data"]), True)
     assert server.get("audit", key=server.make_key(ORGANIZATION, permissions=["usage:read"])).status == 403

@@ -4,6 +4,8 @@ import socket
 import stat
 from pathlib import Path
 
+import psycopg
+
 from tests.cli.conftest import Shell, usage
 
 
@@ -25,6 +27,7 @@ def test_config_refuses_what_no_setting_takes(shell: Shell) -> None:
     assert "did you mean cache.enable?" in shell("config", "set", "cache.enabel", "true", code=2).stderr
     assert "true or false" in shell("config", "set", "cache.enable", "perhaps", code=2).stderr
     assert "between 1 and 500" in shell("config", "set", "database.pool_size", "0", code=2).stderr
+    assert "one of auto, on, off" in shell("config", "set", "database.row_level_security", "true", code=2).stderr
     assert not Path("cost-ops.toml").exists()
 
 
@@ -44,6 +47,27 @@ def test_the_doctor_is_content_with_a_ready_ledger(any_shell: Shell) -> None:
 
 def test_the_doctor_fails_without_a_ledger_and_says_what_to_do(empty_shell: Shell) -> None:
     assert "cost-ops init" in empty_shell("doctor", code=1).stdout
+
+
+def test_the_doctor_says_what_keeps_organisations_apart(empty_shell: Shell, postgres_database: str) -> None:
+    def told(mode: str) -> tuple[str, str]:
+        empty_shell.write("cost-ops.toml", f'[database]\nurl = "{postgres_database}"\nrow_level_security = "{mode}"\n')
+        checks = {c["name"]: c for c in empty_shell.json("doctor")}
+        return checks["row-level security"]["level"], checks["row-level security"]["found"]
+
+    level, found = told("on")
+    assert level == "warn", "the tests' user is a superuser"
+    assert "_tenant" in found
+    assert told("off") == ("warn", "off")
+    with psycopg.connect(postgres_database) as connection:
+        connection.execute("DROP POLICY cost_ops_tenant ON usage_records")
+    assert told("auto") == ("warn", "not in force")
+    empty_shell.write("cost-ops.toml", f'[database]\nurl = "{postgres_database}"\nrow_level_security = "on"\n')
+    for command in ("doctor", "server", "query"):
+        refused = empty_shell(command, code=1 if command == "doctor" else 5)
+        assert "cost-ops migrate" in refused.stdout + refused.stderr
+    empty_shell("migrate")
+    empty_shell("query")
 
 
 def test_the_doctor_sees_a_taken_port(shell: Shell) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -41,9 +41,9 @@ else:
 
 
 class Machine(Protocol):
-    """Makes a shell in a folder with a ledger; `served` starts a server on it."""
+    """Makes a shell in a folder with a ledger; `served` starts a server on it, with further `settings`."""
 
-    def __call__(self, *, served: bool = False) -> Shell: ...
+    def __call__(self, *, served: bool = False, settings: Mapping[str, object] | None = None) -> Shell: ...
 
 
 class FilledLedger(NamedTuple):
@@ -86,14 +86,25 @@ def filled_ledger(tmp_path_factory: pytest.TempPathFactory) -> FilledLedger:
 @pytest.fixture
 def machine(programs: Path, filled_ledger: FilledLedger, tmp_path: Path) -> Iterator[Machine]:
     with ExitStack() as stack:
-        yield lambda *, served=False: equipped(stack, programs, filled_ledger, tmp_path, served=served)
+        yield lambda *, served=False, settings=None: equipped(
+            stack, programs, filled_ledger, tmp_path, served=served, settings=settings
+        )
 
 
-def equipped(stack: ExitStack, programs: Path, ledger: FilledLedger, folder: Path, *, served: bool) -> Shell:
+def equipped(
+    stack: ExitStack,
+    programs: Path,
+    ledger: FilledLedger,
+    folder: Path,
+    *,
+    served: bool,
+    settings: Mapping[str, object] | None = None,
+) -> Shell:
     """A shell in a folder with a copy of the ledger, and until the stack ends a server on it where one is wanted."""
     shutil.copyfile(ledger.path, folder / LEDGER)
     variables = {"KEY": ledger.key, "API_KEY": ledger.key, "ADMIN_KEY": ledger.admin_key}
-    replacements = serve(stack, f"sqlite:{LEDGER}", folder) if served else {}
+    variables["XDG_CONFIG_HOME"] = str(folder / ".config")
+    replacements = serve(stack, f"sqlite:{LEDGER}", folder, settings) if served else {}
     return Shell(folder, environment(programs) | variables, {"YOUR_API_KEY": ledger.key} | replacements)
 
 
@@ -104,9 +115,9 @@ def environment(programs: Path) -> dict[str, str]:
     return kept | {"PATH": path, "COLUMNS": "100", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
 
 
-def serve(stack: ExitStack, url: str, folder: Path) -> dict[str, str]:
+def serve(stack: ExitStack, url: str, folder: Path, settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """Start a server in a folder until the stack ends; documented addresses → its own."""
-    server = RunningServer(url, folder / "server.log")
+    server = RunningServer(url, folder / "server.log", settings=settings)
     server.start()
     stack.callback(server.stop)
     return addresses(server.port)

@@ -8,7 +8,7 @@ shell's variables.
 - ```` ```json ```` or ```` ```text ```` after `<!-- test: answer -->`: what the block before it writes to stdout. Of JSON
   the document may show a part: what it shows has to be there.
 
-Ids, keys, times and versions may differ. Further words: `<!-- test: run, exit 1 -->` expects a failure,
+Ids, keys, tokens, hashes, times and versions may differ. Further words: `<!-- test: run, exit 1 -->` expects a failure,
 `<!-- test: run, any numbers -->` lets all numbers differ, `<!-- test: run, example -->` all of the output.
 
 `UPDATE_DOCS=1 python -m pytest server/tests/docs` writes the real output into the documents instead of comparing.
@@ -41,6 +41,9 @@ _BLURS = tuple(
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>"),
         (r"sk_(live|test|admin)_[0-9a-z]{8}_([0-9A-Za-z]{20,64}|…)", "<key>"),
         (r"\bkey_[0-9a-z]{8}\b", "<key id>"),
+        (r"\b(usr|ses|key)_[0-9a-z]{16}\b|\bpolicy-[0-9a-f]{12}\b", "<id>"),
+        (r"\beyJ([\w-]+\.[\w-]+\.[\w-]+|…)", "<token>"),
+        (r"\b[0-9a-f]{64}\b", "<hash>"),
         (r"\breq-[0-9a-z]+", "<request>"),
         (r"\bprice-\d+", "<price>"),
         (r"genai-prices \d[\d.]*", "<genai-prices>"),
@@ -50,7 +53,7 @@ _BLURS = tuple(
         (r"\s+", " "),
     )
 )
-_SECRET = re.compile(r"\b(sk_(?:live|test|admin)_[0-9a-z]{8})_[0-9A-Za-z]{20,64}")
+_SECRET = re.compile(r"\b(sk_(?:live|test|admin)_[0-9a-z]{8}_|eyJ)(?:[0-9A-Za-z]{20,64}\b|[\w-]+\.[\w-]+\.[\w-]+)")
 _NUMBER = re.compile(r"[-+]?\d[\d,._]*[kMG%]?")
 
 
@@ -287,5 +290,5 @@ def _tidy(output: str) -> str:
     text = "\n".join(line.rstrip() for line in output.strip("\n").splitlines()).strip("\n")
     if "\n" not in text and len(text) > 120 and _json(text) is not None:
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    text = _SECRET.sub(r"\1_…", text)
+    text = _SECRET.sub(r"\1…", text)
     return f"{text}\n" if text else ""

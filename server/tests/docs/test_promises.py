@@ -98,7 +98,10 @@ cost-ops ingest --file azure-usage.json
     "export": Promise(
         "cost-ops export --output full-export.csv --format csv --all && head -1 full-export.csv", ("usage_id,", "cost")
     ),
-    "rate limits": Promise("curl -I http://localhost:8080/api/v1/costs", ("401 Unauthorized", "x-api-version: v1")),
+    "rate limits": Promise(
+        "curl -I http://localhost:8080/api/v1/costs",
+        ("401 Unauthorized", "x-api-version: v1", "x-ratelimit-limit: 1000", "x-ratelimit-remaining: "),
+    ),
 }
 
 TROUBLE = {

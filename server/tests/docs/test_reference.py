@@ -14,11 +14,13 @@ from cost_ops.domain.access import ADMIN, PERMISSIONS
 from cost_ops.domain.errors import CostOpsError
 from cost_ops.domain.periods import PRESETS
 from cost_ops.settings import KEYS, SHORT_VARIABLES
+from cost_ops.storage.access_tables import projects
 from cost_ops.storage.tables import metadata
 from tests.docs import generated
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
+HTTP_PAGES = ("http.md", "http-access.md")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "server" / "README.md"])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -64,6 +66,10 @@ def test_every_range_is_described():
     assert [name for name in PRESETS if f"`{name}`" not in page] == []
 
 
+def _http() -> str:
+    return "\n".join(map(_read, HTTP_PAGES))
+
+
 def _sections(page: str) -> dict[str, str]:
     """Heading → text of every section of a page, up to the next heading."""
     parts = re.split(r"^#{2,4} (.+)$", _FENCE.sub(lambda m: m[0].replace("\n#", "\n "), page), flags=re.MULTILINE)
@@ -71,8 +77,7 @@ def _sections(page: str) -> dict[str, str]:
 
 
 def test_every_route_has_a_section_with_its_permission_and_parameters():
-    page = _read("http.md")
-    sections = _sections(page)
+    sections = _sections(_http())
     common = sections["Common parameters"]
     for path, methods in document()["paths"].items():
         for method in methods:
@@ -87,11 +92,22 @@ def test_every_route_has_a_section_with_its_permission_and_parameters():
                 assert f"`{name}`" in common or f"`{name}`" in text, f"{heading}: {name}"
 
 
-def test_every_route_has_a_request_and_an_answer_that_are_tested():
-    page = _read("http.md")
-    for path in document()["paths"]:
+def test_every_operation_has_a_request_in_its_section_that_is_tested():
+    sections = _sections(_http())
+    for path, methods in document()["paths"].items():
         place = re.compile(re.sub(r"\\{\w+\\}", r"[^\\s\"'/?]+", re.escape(path)) + r"[\s\"'?]")
-        assert place.search("".join(re.findall(r"<!-- test: run[^>]*-->\n```.*?```", page, re.DOTALL))), path
+        for method in methods:
+            text = next((text for heading, text in sections.items() if f"`{method.upper()} {path}`" in heading), "")
+            run = "".join(re.findall(r"<!-- test: run[^>]*-->\n```.*?```", text, re.DOTALL))
+            assert place.search(run), f"{method.upper()} {path}"
+            if method not in ("get", "head") and "-d " not in run:
+                assert f"-X {method.upper()}" in run, f"{method.upper()} {path}"
+
+
+def test_no_operation_is_described_twice():
+    headings = re.findall(r"^### (.+)$", _FENCE.sub("", _http()), re.MULTILINE)
+    named = [operation for heading in headings for operation in re.findall(r"`([A-Z]+ /[^`]*)`", heading)]
+    assert sorted(named) == sorted(set(named))
 
 
 def test_every_field_of_a_record_is_described():
@@ -125,9 +141,11 @@ def test_every_status_of_the_openapi_document_is_described():
 
 def test_every_table_and_column_is_described():
     page = _read("database.md")
+    assert projects.metadata is metadata  # the tables of access are among them
     for table in metadata.sorted_tables:
         assert f"`{table.name}`" in page
-        text = next(part for part in re.split(r"^## ", page, flags=re.MULTILINE) if part.startswith(f"`{table.name}`"))
+        sections = re.split(r"^## ", page, flags=re.MULTILINE)
+        text = next(part for part in sections if f"`{table.name}`" in part.partition("\n")[0])
         assert [c.name for c in table.columns if f"`{c.name}`" not in text] == [], table.name
 
 

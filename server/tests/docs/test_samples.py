@@ -13,12 +13,14 @@ from tests.docs import samples
 from tests.docs.conftest import Machine, addresses, environment
 from tests.docs.samples import Document, Shell, read_document
 from tests.scenarios import running_ledger
+from tests.smtp_server import smtp_server
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SAMPLED = {str(path.relative_to(ROOT)): path for path in DOCUMENTS if "<!-- test:" in path.read_text(encoding="utf-8")}
 BEGIN_WITH_THE_DEMO = ("docs/tutorials/getting-started.md", "README.md")
 POSTGRESQL = "docs/guides/postgresql.md"
+WITH_LETTERS = "docs/reference/http-access.md"
 POSTGRESQL_URL = "postgresql://costops:secret@localhost:5432/costops"
 
 
@@ -29,11 +31,22 @@ def _check(document: Document, shell: Shell) -> None:
         samples.check(document, shell)
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLED if name not in (*BEGIN_WITH_THE_DEMO, POSTGRESQL)])
+@pytest.mark.parametrize(
+    "name", [name for name in SAMPLED if name not in (*BEGIN_WITH_THE_DEMO, POSTGRESQL, WITH_LETTERS)]
+)
 def test_samples_work_as_printed(name: str, machine: Machine):
     document = read_document(SAMPLED[name])
     commands = "".join(command for sample in document.samples for command in sample.commands)
     _check(document, machine(served="127.0.0.1:8080" in commands or "localhost:8080" in commands))
+
+
+def test_samples_with_letters_work_as_printed(machine: Machine):
+    with smtp_server() as mailbox:
+        settings = {"smtp_host": "127.0.0.1", "smtp_port": mailbox.port, "smtp_security": "none"}
+        mail = {f"notifications.{name}": value for name, value in settings.items()}
+        _check(read_document(SAMPLED[WITH_LETTERS]), machine(served=True, settings=mail))
+        mailbox.wait(1)
+    assert "ana@example.com" in {letter["To"] for letter in mailbox.letters}
 
 
 def test_samples_for_postgresql_work_as_printed(machine: Machine, postgres_url: str, postgres_database: str):

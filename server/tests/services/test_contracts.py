@@ -181,7 +181,7 @@ def test_who_signed_and_ended_a_contract_is_kept(desk: Desk) -> None:
     contracts.end(desk.ctx, desk.org, contract.contract_id)
     contracts.end(desk.ctx, desk.org, contract.contract_id)
     with desk.ctx.storage.ledger(desk.org) as ledger:
-        events, _ = ledger.audit.page()
+        events, _ = ledger.audit.page(resource=contract.contract_id)
     assert [(e.action, e.resource, e.actor) for e in events] == [
         ("contracts.ended", contract.contract_id, "owner"),
         ("contracts.added", contract.contract_id, "owner"),

@@ -114,3 +114,14 @@ def test_the_effective_price_is_found_or_said_to_be_missing(desk: Desk) -> None:
     assert found.found_by == "exact id"
     with pytest.raises(NotFound, match="No pricing found for model: m"):
         pricing.effective(desk.ctx, desk.org, provider="openai", model_id="m", at=FEBRUARY - timedelta(days=1))
+
+
+def test_the_owner_changes_a_shared_price_whichever_organisation_is_named(desk: Desk) -> None:
+    model = f"shared-{desk.org}"
+    shared = desk.price(model, own=False).price.price_id
+    cheaper = pricing.NewPrice("openai", model, CHEAP, effective_from=desk.now)
+    revised = pricing.revise(desk.ctx, desk.org, shared, cheaper).price
+    assert revised.organization_id is None
+    ended = pricing.end(desk.ctx, desk.org, revised.price_id, desk.now + timedelta(days=1))
+    assert (ended.organization_id, ended.effective_to) == (None, desk.now + timedelta(days=1))
+    assert pricing.get(desk.ctx, None, ended.price_id) == ended

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_ops import __version__
+from cost_ops.api.arrival import proxies_of
 from cost_ops.api.cloud_events import Events
 from cost_ops.api.endpoints import endpoint, error_response
 from cost_ops.api.errors import InternalError, MethodNotAllowed
@@ -44,7 +45,9 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         process.committer.start()
+        process.refusals.start()
         try:
+            await process.authenticator.warm()
             await ingest.warm()
         except CostOpsError as error:
             _log.warning("the database is not ready; the first requests will try again", error=error.message)
@@ -53,7 +56,9 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
         yield
         await asyncio.to_thread(process.committer.stop)
         await asyncio.to_thread(process.repricer.close)
-        process.authenticator.close()
+        await process.door.close()
+        await process.authenticator.close()
+        await asyncio.to_thread(process.refusals.stop)
         if owned:
             application.close()
 
@@ -78,7 +83,7 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
         TRACES_PATH_BELOW: traces.export,
         EVENTS_PATH: Events(process, ingest).take,
     }
-    return Gateway(app, hot, process.metrics)
+    return Gateway(app, hot, process.door, process.metrics, proxies_of(application.settings.server.trusted_proxies))
 
 
 def _by_path() -> dict[str, list[Operation]]:

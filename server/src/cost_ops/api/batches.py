@@ -15,7 +15,7 @@ from cost_ops.api.ingest_answers import batch_answer
 from cost_ops.api.metrics import Metrics
 from cost_ops.api.parameters import Given
 from cost_ops.domain.access import authorize
-from cost_ops.domain.errors import Conflict, CostOpsError, InvalidInput, NotFound, Problem
+from cost_ops.domain.errors import Conflict, CostOpsError, Forbidden, InvalidInput, NotFound, Problem
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.priced import Priced
 from cost_ops.domain.submission import Intake
@@ -30,7 +30,7 @@ class Sent:
 
     def __init__(self, records: Sequence[Any], ctx: Context, intake: Intake, given: Given, metrics: Metrics) -> None:
         """`records` as `read_batch` gives them; a header key in `intake` is that of the whole request."""
-        self.size, self.admin = len(records), ctx.principal.is_admin
+        self.size, self.admin = len(records), ctx.principal.owner
         self._records, self._ctx, self._intake = records, ctx, intake
         self._atomic, self._money = bool(given.get("atomic")), given.money
         self._metrics = metrics
@@ -99,7 +99,9 @@ class Sent:
 
 
 def all_refused(outcomes: Sequence[Any]) -> CostOpsError:
-    """One error for a batch that kept nothing: a conflict where all faults are conflicts, else every problem named."""
+    """One error for a batch that kept nothing: a conflict (a refusal, …) where all faults are such, else every problem
+    named.
+    """
     errors = [(i, o) for i, o in enumerate(outcomes) if isinstance(o, CostOpsError)]
     faults = [(i, e) for i, e in errors if not _left_out(e)]
     unforeseen = next((e for _, e in faults if status_of(e) >= 500), None)
@@ -110,12 +112,23 @@ def all_refused(outcomes: Sequence[Any]) -> CostOpsError:
         if isinstance(error, InvalidInput):
             problems.extend(error.problems)
         else:
-            problems.append(Problem(f"records[{index}]", error.code.lower(), error.message))
+            problems.append(Problem(f"records[{index}]", error.code.lower(), _why(error)))
     combined = InvalidInput(problems)
+    if all(isinstance(error, Forbidden) for _, error in faults):
+        return Forbidden(faults[0][1].details["required_permission"], problems[0].message, **_listed(combined))
     for kind in (Conflict, NotFound):
         if all(isinstance(error, kind) for _, error in faults):
             return kind(combined.message, **combined.details)
     return combined
+
+
+def _why(error: CostOpsError) -> str:
+    """What is wrong with a record; of a refusal the reason, for all of them have the same message."""
+    return str(error.details.get("reason", error.message)) if isinstance(error, Forbidden) else error.message
+
+
+def _listed(combined: InvalidInput) -> dict[str, Any]:
+    return {"errors": combined.details["errors"]} if "errors" in combined.details else {}
 
 
 def _left_out(error: CostOpsError) -> bool:

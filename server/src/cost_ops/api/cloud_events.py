@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from cost_ops.api.arrival import Arrival
 from cost_ops.api.batches import Sent
 from cost_ops.api.bodies import Receive, parse_json, read_body
 from cost_ops.api.cloud_event_data import record_of
 from cost_ops.api.cloud_event_forms import Event, read_binary, read_structured
 from cost_ops.api.decoding import MAX_BATCH, read_value
-from cost_ops.api.ingest import Answered, Headers, Ingest, query_pairs
+from cost_ops.api.ingest import Answered, Ingest, query_pairs
 from cost_ops.api.parameters import read_parameters
 from cost_ops.api.parameters_known import ATOMIC, MONEY
 from cost_ops.api.process import Process
@@ -33,12 +34,12 @@ class Events:
         self._ingest, self._committer, self._metrics = ingest, process.committer, process.metrics
         self._limit = process.application.settings.server.max_body_bytes
 
-    async def take(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
+    async def take(self, arrival: Arrival, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/events: one event, answered as a record is, or a batch, answered as a batch is."""
-        principal = await self._ingest.principal(headers)
-        media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        principal = await self._ingest.principal(arrival)
+        media = arrival.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         given = read_parameters(query_pairs(query), (MONEY, ATOMIC))
-        body = await read_body(headers, receive, self._limit)
+        body = await read_body(arrival.headers, receive, self._limit)
         if media.startswith(b"application/cloudevents") and media not in (STRUCTURED, BATCH):
             message = "of CloudEvents' formats only JSON is taken: application/cloudevents+json or -batch+json"
             raise UnsupportedMedia(message, field="Content-Type")
@@ -47,7 +48,7 @@ class Events:
             work = _SentEvents(_events(body), self._ingest.context(principal), intake, given, self._metrics)
             answered: Answered = await self._committer.submit(work)
             return answered
-        event = read_structured(parse_json(body)) if media == STRUCTURED else read_binary(headers, body)
+        event = read_structured(parse_json(body)) if media == STRUCTURED else read_binary(arrival.headers, body)
         return await self._ingest.record(principal, _submission(event, intake), given.money)
 
     def _intake(self, principal: Principal) -> Intake:

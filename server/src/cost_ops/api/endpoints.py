@@ -8,13 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cost_ops.api.arrival import API_PATHS, Arrival
 from cost_ops.api.bodies import ClientGone, parse_json, read_body
 from cost_ops.api.errors import InternalError, encoded, envelope, headers_of, status_of
 from cost_ops.api.operations import Call, Operation, Reply, respond
 from cost_ops.api.parameters import read_parameters
 from cost_ops.api.process import Process
-from cost_ops.domain.access import Principal, authorize
-from cost_ops.domain.errors import CostOpsError
+from cost_ops.domain.access import Principal
+from cost_ops.domain.errors import CostOpsError, Forbidden
 from cost_ops.logs import logger
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -30,10 +31,11 @@ def endpoint(operations: Sequence[Operation], process: Process) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         operation = by_method[request.method]
-        request.scope["route_template"] = operation.path
+        request.scope["route_template"] = request.scope["arrival"].route = operation.path
         try:
             return await _answer(operation, process, request)
         except CostOpsError as error:
+            process.door.refused(request.scope["arrival"], error, status_of(error))
             return error_response(error, request)
         except ClientGone:
             return Response(status_code=400)
@@ -45,19 +47,28 @@ def endpoint(operations: Sequence[Operation], process: Process) -> Endpoint:
 
 
 async def _answer(operation: Operation, process: Process, request: Request) -> Response:
-    headers = dict(request.scope["headers"])
+    arrival: Arrival = request.scope["arrival"]
     principal = NOBODY
-    if operation.permission is not None:
-        principal = await process.authenticator.authenticate(headers.get(b"authorization"))
-        authorize(principal, operation.permission)
+    if not operation.public:
+        principal = await process.door.admit(arrival, operation.permission)
+        _check_scope(operation, principal)
+    elif operation.path.startswith(API_PATHS):
+        process.door.admit_anybody(arrival)
     given = read_parameters(request.query_params.multi_items(), operation.parameters, tags=operation.tag_filters)
     body = None
     if operation.body is not None:
         limit = process.application.settings.server.max_body_bytes
-        body = parse_json(await read_body(headers, request.receive, limit))
-    ctx = process.application.context(principal, request.scope.get("request_id"))
-    call = Call(process, ctx, given, request.path_params, body)
+        body = parse_json(await read_body(arrival.headers, request.receive, limit))
+    ctx = process.application.context(principal, arrival.request_id, arrival.address)
+    call = Call(process, ctx, given, request.path_params, body, arrival.headers)
     return await run_in_threadpool(_run, operation, call)
+
+
+def _check_scope(operation: Operation, principal: Principal) -> None:
+    """Who may see a part of the usage gets no answer that is made of all of it. Raises Forbidden."""
+    if operation.scoped or operation.permission is None or principal.scope_of(operation.permission).is_everything:
+        return
+    raise Forbidden(operation.permission, "this answer cannot be narrowed to the part that this credential may see")
 
 
 def _run(operation: Operation, call: Call) -> Response:
@@ -73,7 +84,7 @@ def _run(operation: Operation, call: Call) -> Response:
 
 def error_response(error: CostOpsError, request: Request) -> Response:
     """The envelope of an error, with its status and headers."""
-    response = respond(status_of(error), envelope(error, request.scope.get("request_id", "req-unknown")))
+    response = respond(status_of(error), envelope(error, request.scope["arrival"].request_id))
     for name, value in headers_of(error):
         response.headers[name.decode()] = value.decode()
     return response

@@ -6,9 +6,9 @@ An answer of 201 or 200 means: committed. Nothing here waits for the database bu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from cost_ops.api.arrival import Arrival, Headers
 from cost_ops.api.batches import Sent
 from cost_ops.api.bodies import Receive, read_body
 from cost_ops.api.decoding import read_batch, read_record
@@ -28,7 +28,6 @@ from cost_ops.interfaces.context import Context
 from cost_ops.services import usage
 from cost_ops.services.usage import Batch, Outcome
 
-Headers = Mapping[bytes, bytes]
 Answered = tuple[int, bytes]
 
 _LARGE = 1_000_000
@@ -59,7 +58,7 @@ class Ingest:
         """Nothing is read before the first request."""
         application = process.application
         self._application = application
-        self._authenticator = process.authenticator
+        self._door = process.door
         self._committer = process.committer
         self._metrics = process.metrics
         self._limit = application.settings.server.max_body_bytes
@@ -72,20 +71,20 @@ class Ingest:
         await asyncio.to_thread(self._application.books.current)
         self._warm = True
 
-    async def one(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
+    async def one(self, arrival: Arrival, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage: one record."""
-        principal = await self.principal(headers)
+        principal = await self.principal(arrival)
         given = read_parameters(query_pairs(query), (MONEY,)) if query else _PLAIN
-        intake = self.intake(principal, _header_key(headers))
-        submission = read_record(await read_body(headers, receive, self._limit), intake)
+        intake = self.intake(principal, _header_key(arrival.headers))
+        submission = read_record(await read_body(arrival.headers, receive, self._limit), intake)
         return await self.record(principal, submission, given.money)
 
-    async def batch(self, headers: Headers, query: bytes, receive: Receive) -> Answered:
+    async def batch(self, arrival: Arrival, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
-        principal = await self.principal(headers)
+        principal = await self.principal(arrival)
         given = read_parameters(query_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
-        header_key = _header_key(headers)
-        body = await read_body(headers, receive, self._limit)
+        header_key = _header_key(arrival.headers)
+        body = await read_body(arrival.headers, receive, self._limit)
         records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)
         intake = self.intake(principal, header_key)
         sent = Sent(records, self.context(principal), intake, given, self._metrics)
@@ -97,7 +96,7 @@ class Ingest:
         try:
             authorize(principal, "usage:write", submission.organization_id)
             priced = await self._priced(principal, submission)
-            outcome: Outcome = await self._committer.submit(_One(priced, principal.is_admin))
+            outcome: Outcome = await self._committer.submit(_One(priced, principal.owner))
         except CostOpsError:
             self._metrics.refused.inc()
             raise
@@ -107,11 +106,9 @@ class Ingest:
         (self._metrics.replayed if outcome.replayed else self._metrics.recorded).inc()
         return 200 if outcome.replayed else 201, usage_answer(outcome, money)
 
-    async def principal(self, headers: Headers) -> Principal:
+    async def principal(self, arrival: Arrival) -> Principal:
         """Who sends usage. Raises Unauthorized, and Forbidden without the permission."""
-        header = headers.get(b"authorization")
-        principal = self._authenticator.remembered(header) or await self._authenticator.authenticate(header)
-        authorize(principal, "usage:write")
+        principal = await self._door.admit(arrival, "usage:write")
         if not self._warm:
             await self.warm()
         return principal

@@ -42,6 +42,11 @@ class Metrics:
         self.key_refreshed = self._keys.labels("refreshed")
         self.key_derived = self._keys.labels("derived")
         self.key_refused = self._keys.labels("refused")
+        self._permits = Counter(
+            "cost_ops_limit_takes_total", "Blocks of permits by outcome", ["outcome"], registry=self.registry
+        )
+        self.permits_taken = self._permits.labels("taken")
+        self.permits_failed = self._permits.labels("failed")
 
     def request(self, route: str, status: int) -> None:
         """Count one answered request; `route` is a path template, never a path."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cost_ops import __version__
+from cost_ops.api.arrival import API_PATHS
 from cost_ops.api.operations import Operation
 from cost_ops.api.parameters import Parameter
 from cost_ops.api.routes import OPERATIONS
@@ -29,15 +30,24 @@ _DESCRIPTIONS = {
     409: "It contradicts what is stored",
     413: "The body is over the limit",
     415: "The body is not JSON, or is packed in a way that is not taken",
+    429: "Too many requests; `retry_after` says in how many seconds to come back",
     503: "Not possible now; nothing was written",
 }
 _HEADERS = {
     "X-API-Version": {"schema": {"type": "string", "const": "v1"}, "required": True},
     "X-Request-ID": {"schema": {"type": "string"}, "required": True},
 }
+_COUNT = {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}
+_LIMIT_HEADERS = {
+    "X-RateLimit-Limit": {"description": "requests in a window; 2147483647: any number", **_COUNT},
+    "X-RateLimit-Remaining": {"description": "requests that are left in it", **_COUNT},
+    "X-RateLimit-Reset": {"description": "when the next window begins, in Unix seconds", **_COUNT},
+    "X-RateLimit-Window": {"description": "the window's length in seconds", **_COUNT},
+}
 _MORE_HEADERS: Mapping[int, Mapping[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
-    503: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}},
+    429: {"Retry-After": _COUNT},
+    503: {"Retry-After": _COUNT},
 }
 _REQUEST_ID = {
     "name": "X-Request-ID",
@@ -66,7 +76,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "an API key: sk_live_…"}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "a key, or a token"}},
         },
     }
 
@@ -96,7 +106,7 @@ def _operation(operation: Operation, method: str) -> dict[str, Any]:
         "operationId": _operation_id(operation.path, method),
         "parameters": [*_parameters(operation)],
         "responses": _responses(operation, method),
-        "security": [{"key": []}] if operation.permission is not None else [],
+        "security": [{"key": []}] if not operation.public else [],
     }
     if operation.permission is not None:
         out["description"] = f"Permission: `{operation.permission}`."
@@ -150,6 +160,9 @@ def _responses(operation: Operation, method: str) -> dict[str, Any]:
         out[str(status)] = _response(status, operation.media, None if method == "HEAD" else answer)
     for status in operation.errors:
         out[str(status)] = _response(status, "application/json", None if method == "HEAD" else ErrorEnvelope)
+    if operation.path.startswith(API_PATHS):
+        for response in out.values():
+            response["headers"] |= _LIMIT_HEADERS
     return out
 
 
@@ -160,6 +173,6 @@ def _response(status: int, media: str, answer: Any) -> dict[str, Any]:
     }
     if answer is not None:
         out["content"] = {media: {"schema": _schema(answer)}}
-    elif media == "text/plain":
+    elif media.startswith("text/"):
         out["content"] = {media: {"schema": {"type": "string"}}}
     return out

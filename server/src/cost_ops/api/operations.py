@@ -27,6 +27,8 @@ class Call:
     given: Given
     path: Mapping[str, str]
     body: Any
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    """By lower-case name."""
 
     @property
     def application(self) -> Application:
@@ -43,11 +45,11 @@ class Call:
         """How amounts are to be written."""
         return self.given.money
 
-    def organization(self) -> str:
+    def organization(self, in_body: str | None = None) -> str:
         """The organisation of a question that is about one: named, or the key's. Raises InvalidInput for an owner
         who names none.
         """
-        named: str | None = self.given.get("organization_id") or self.principal.organization_id
+        named: str | None = in_body or self.given.get("organization_id") or self.principal.organization_id
         if named is None:
             raise invalid("organization_id", "missing_required_field", "organization_id is required with an admin key")
         return named
@@ -95,6 +97,11 @@ class Operation:
     errors: tuple[int, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
     media: str = "application/json"
+    public: bool = False
+    """Whether it is open to all. A route without a permission that is not public is open to whoever is known."""
+
+    scoped: bool = False
+    """Whether it heeds the principal's scope, or touches no usage; otherwise whoever sees a part only is refused."""
 
 
 class Routes:
@@ -120,8 +127,14 @@ class Routes:
         also: Mapping[int, Any] | None = None,
         errors: tuple[int, ...] = (),
         media: str = "application/json",
+        scoped: bool = False,
+        public: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Declare a route: `methods` is one or several words. Standard errors are added by what the route does."""
+        """Declare a route: `methods` is one or several words. Standard errors are added by what the route does.
+
+        `scoped` says that the handler heeds the principal's scope, or that no usage is involved; `public` that the
+        route is open to all.
+        """
 
         def declare(handler: Handler) -> Handler:
             money = (MONEY,) if permission not in (None, ADMIN) else ()
@@ -137,8 +150,10 @@ class Routes:
                     tag_filters=tag_filters,
                     body=body,
                     answers={status: answer, **(also or {})},
-                    errors=standard_errors(permission, body, errors),
+                    errors=standard_errors(not public, body, errors),
                     media=media,
+                    scoped=scoped,
+                    public=public,
                 )
             )
             return handler
@@ -146,11 +161,11 @@ class Routes:
         return declare
 
 
-def standard_errors(permission: str | None, body: BodyOf | None, more: tuple[int, ...]) -> tuple[int, ...]:
+def standard_errors(protected: bool, body: BodyOf | None, more: tuple[int, ...]) -> tuple[int, ...]:
     """The error statuses of a route: what every protected one has, what a body adds, and its own."""
     found = set(more)
-    if permission is not None:
-        found |= {400, 401, 403, 404, 503}
+    if protected:
+        found |= {400, 401, 403, 404, 429, 503}
     if body is not None:
         found |= {413, 415}
     return tuple(sorted(found))

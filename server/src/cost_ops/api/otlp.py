@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
+from cost_ops.api.arrival import Arrival
 from cost_ops.api.bodies import Receive, read_body
-from cost_ops.api.ingest import Headers, Ingest
+from cost_ops.api.errors import status_of
+from cost_ops.api.ingest import Ingest
 from cost_ops.api.otlp_answers import JSON, PROTOBUF, Answer, Taken, failure, success
 from cost_ops.api.otlp_decoding import read_json, read_protobuf
 from cost_ops.api.otlp_recording import Exported, NothingToRecord
@@ -27,27 +29,29 @@ class Traces:
     def __init__(self, process: Process, ingest: Ingest) -> None:
         """`ingest` knows callers and their contexts."""
         self._ingest, self._committer, self._metrics = ingest, process.committer, process.metrics
+        self._door = process.door
         self._limit = process.application.settings.server.max_body_bytes
 
-    async def export(self, headers: Headers, _query: bytes, receive: Receive) -> Answer:
+    async def export(self, arrival: Arrival, _query: bytes, receive: Receive) -> Answer:
         """POST /v1/traces."""
-        sent = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        sent = arrival.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = _WRITTEN_AS.get(sent, sent)
         try:
-            return success(await self._taken(media, headers, receive), media)
+            return success(await self._taken(media, arrival, receive), media)
         except NothingToRecord as nothing:
             return success(nothing.taken, media)
         except CostOpsError as error:
+            self._door.refused(arrival, error, status_of(error))
             return failure(error, media if media in _READERS else JSON)
 
-    async def _taken(self, media: bytes, headers: Headers, receive: Receive) -> Taken:
-        principal = await self._ingest.principal(headers)
+    async def _taken(self, media: bytes, arrival: Arrival, receive: Receive) -> Taken:
+        principal = await self._ingest.principal(arrival)
         read = _READERS.get(media)
         if read is None:
             shown = repr(media[:60].decode("latin-1"))
             message = f"Content-Type {shown} is not taken; send application/x-protobuf or application/json"
             raise UnsupportedMedia(message, field="Content-Type")
-        unpacked = {name: value for name, value in headers.items() if name != b"content-type"}
+        unpacked = {name: value for name, value in arrival.headers.items() if name != b"content-type"}
         body = await read_body(unpacked, receive, self._limit)
         export = read(body) if len(body) < _LARGE else await asyncio.to_thread(read, body)
         work = Exported(export, self._ingest.context(principal), self._ingest.intake(principal, None), self._metrics)

@@ -11,7 +11,7 @@ from cost_ops.api.metrics import Metrics
 from cost_ops.api.otlp_answers import Taken
 from cost_ops.api.otlp_decoding import Export
 from cost_ops.domain.access import authorize
-from cost_ops.domain.errors import CostOpsError, InvalidInput, NotFound, Problem, Unavailable, invalid
+from cost_ops.domain.errors import CostOpsError, Forbidden, InvalidInput, NotFound, Problem, Unavailable, invalid
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.priced import Priced
 from cost_ops.domain.span_names import COUNTS
@@ -40,7 +40,7 @@ class Exported:
 
     def __init__(self, export: Export, ctx: Context, intake: Intake, metrics: Metrics) -> None:
         """Nothing is read before `priced`."""
-        self.size, self.admin = len(export), ctx.principal.is_admin
+        self.size, self.admin = len(export), ctx.principal.owner
         self._export, self._ctx, self._intake, self._metrics = export, ctx, intake, metrics
         self._recorded: list[Span] = []
         self._faults: list[tuple[str, str]] = []
@@ -131,5 +131,6 @@ class Exported:
         return {**fields, "organization_id": named or own}
 
     def _refuse(self, span: Span, error: CostOpsError) -> None:
-        problems = error.problems if isinstance(error, InvalidInput) else (Problem("", "", error.message),)
+        why = error.details.get("reason", error.message) if isinstance(error, Forbidden) else error.message
+        problems = error.problems if isinstance(error, InvalidInput) else (Problem("", "", why),)
         self._faults.append((span.span_id[:16], ", ".join(problem.message for problem in problems[:5])[:400]))

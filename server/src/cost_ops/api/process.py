@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from cost_ops.api.authentication import Authenticator
 from cost_ops.api.committer import Committer
+from cost_ops.api.door import Door
+from cost_ops.api.limiter import Limiter
 from cost_ops.api.metrics import Metrics
+from cost_ops.api.refusals import Refusals
 from cost_ops.api.repricer import Repricer
 from cost_ops.bootstrap import Application
 
@@ -18,6 +21,8 @@ class Process:
     application: Application
     metrics: Metrics
     authenticator: Authenticator
+    door: Door
+    refusals: Refusals
     committer: Committer
     repricer: Repricer
 
@@ -25,6 +30,7 @@ class Process:
 def assemble(application: Application) -> Process:
     """The machinery, not started yet."""
     metrics = Metrics()
-    return Process(
-        application, metrics, Authenticator(application, metrics), Committer(application, metrics), Repricer()
-    )
+    authenticator = Authenticator(application, metrics)
+    refusals = Refusals(application, metrics)
+    door = Door(application, authenticator, Limiter(application, metrics), refusals)
+    return Process(application, metrics, authenticator, door, refusals, Committer(application, metrics), Repricer())

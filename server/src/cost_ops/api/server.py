@@ -62,6 +62,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # we believe X-Forwarded-For of `server.trusted_proxies` only
         date_header=True,
         backlog=2048,
         timeout_keep_alive=75,

@@ -12,6 +12,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from cost_ops.cli.access_backend import AccessBackend
+    from cost_ops.cli.audit_backend import AuditBackend
+    from cost_ops.cli.organizations_backend import OrganizationsBackend
+    from cost_ops.cli.people_backend import LoginBackend, MembersBackend
     from cost_ops.domain.costs import CostQuery, Filter
     from cost_ops.domain.exchange import ExchangeRate
     from cost_ops.domain.periods import TimeRange
@@ -185,7 +189,7 @@ class CurrenciesBackend(Protocol):
 
 
 class ChangesBackend(Protocol):
-    """Correcting usage, erasing people, and who changed what."""
+    """Correcting usage, and erasing people."""
 
     def correct(self, organization_id: str | None, usage_id: str, fields: Mapping[str, Any], reason: str) -> Document:
         """Put fields in place of a record's own: the record as `data`, `revision` and `changed`."""
@@ -193,15 +197,12 @@ class ChangesBackend(Protocol):
     def erase(self, organization_id: str | None, user_id: str, tags: Sequence[str], *, dry_run: bool) -> Document:
         """Take what tells of a person out of their usage."""
 
-    def audit(self, organization_id: str | None, action: str | None, limit: int) -> tuple[list[Document], int]:
-        """Events, newest first, and how many there are in all."""
-
 
 class KeysBackend(Protocol):
     """API keys. The document of a new key has the whole of it as `key`."""
 
     def create(self, organization_id: str | None, fields: Mapping[str, Any]) -> Document:
-        """A new key from `name`, `kind`, `permissions` and `expires_at`."""
+        """A new key from `name`, `kind`, `permissions`, `projects` and `expires_at`."""
 
     def search(self, organization_id: str | None) -> list[Document]:
         """Keys, newest first."""
@@ -210,7 +211,10 @@ class KeysBackend(Protocol):
         """One key."""
 
     def update(self, key_id: str, fields: Mapping[str, Any]) -> Document:
-        """Change `add_permissions`, `remove_permissions`, `name`, `expires_at`."""
+        """Change `add_permissions`, `remove_permissions`, `projects`, `name`, `expires_at`."""
+
+    def rotate(self, key_id: str, fields: Mapping[str, Any]) -> Document:
+        """A new key in a key's place; `overlap_seconds` says how long the old one works on."""
 
     def revoke(self, key_id: str) -> Document:
         """Turn a key off for good."""
@@ -245,11 +249,31 @@ class Backend(Protocol):
 
     @property
     def changes(self) -> ChangesBackend:
-        """Corrections, erasure and the audit trail."""
+        """Corrections and erasure."""
+
+    @property
+    def audit(self) -> AuditBackend:
+        """The audit trail."""
 
     @property
     def keys(self) -> KeysBackend:
         """API keys."""
+
+    @property
+    def access(self) -> AccessBackend:
+        """Roles, policies, projects, teams."""
+
+    @property
+    def organizations(self) -> OrganizationsBackend:
+        """Organisations, their plans and limits."""
+
+    @property
+    def members(self) -> MembersBackend:
+        """People of an organisation."""
+
+    @property
+    def login(self) -> LoginBackend:
+        """Who one is, passwords, signing keys."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -1,11 +1,10 @@
-"""Corrections, erasure, retention and audit events as documents in the shapes of the HTTP API."""
+"""Corrections, erasure and retention as documents in the shapes of the HTTP API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cost_ops.cli.documents import Document, instant, usage_document
-from cost_ops.domain.audit import AuditEvent
+from cost_ops.cli.documents import Document, usage_document
 from cost_ops.domain.retention import month_name
 from cost_ops.services.corrections import CorrectedUsage
 from cost_ops.services.retention import ErasureOutcome, RetentionOutcome
@@ -42,18 +41,4 @@ def retention_document(found: RetentionOutcome, month: int) -> Document:
         "idempotency_keys": found.keys,
         "partitions": list(removed.partitions),
         "months": months,
-    }
-
-
-def audit_document(event: AuditEvent) -> Document:
-    """One audit event."""
-    return {
-        "number": event.number,
-        "at": instant(event.at),
-        "actor": event.actor,
-        "action": str(event.action),
-        "resource": event.resource,
-        "organization_id": event.organization_id,
-        "request_id": event.request_id,
-        "detail": None if event.detail is None else dict(event.detail),
     }

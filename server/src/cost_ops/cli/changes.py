@@ -1,14 +1,13 @@
-"""`cost-ops correct`, `erase` and `audit`: changing recorded usage, and who changed what."""
+"""`cost-ops correct` and `erase`: changing recorded usage."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich_click as click
 
-from cost_ops.cli.options import Command, Group
+from cost_ops.cli.options import Command
 from cost_ops.cli.session import Session, pass_session
 
 
@@ -87,33 +86,3 @@ def erase(session: Session, /, *, user_id: str, tags: tuple[str, ...], dry_run: 
     done = "would be" if dry_run else "were"
     forms = f" and {found['earlier_forms']:,} earlier forms of records" if found["earlier_forms"] else ""
     session.output.show(found, f"{found['records']:,} records{forms} of {found['organization_id']} {done} anonymised.")
-
-
-@click.group(cls=Group, examples=("cost-ops audit list", "cost-ops audit list --action costs.repriced"))
-def audit() -> None:
-    """Who changed what in the ledger."""
-
-
-@audit.command("list", examples=("cost-ops audit list --limit 100 --output json",))
-@click.option("--action", metavar="NAME", help="only events of this kind, such as prices.added")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="events at most")
-@pass_session
-def list_events(session: Session, /, *, action: str | None, limit: int) -> None:
-    """Changes of prices, costs and usage, newest first."""
-    from cost_ops.cli.output import Column, Table
-
-    events, total = session.backend.changes.audit(session.named_organization, action, limit)
-    rows = [(event["at"][:19].replace("T", " "), event["actor"], event["action"], _what(event)) for event in events]
-    columns = (Column("when (UTC)"), Column("who"), Column("what"), Column("of what"))
-    left_out = total - len(events)
-    notes = [f"{left_out:,} older events; --limit shows more."] if left_out > 0 else []
-    session.output.show(events, Table(columns, rows), *notes, rows=_flat(events))
-
-
-def _what(event: Mapping[str, Any]) -> str:
-    owner = event["organization_id"]
-    return f"{event['resource']} ({owner})" if owner else str(event["resource"])
-
-
-def _flat(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**event, "detail": event["detail"] or ""} for event in events]

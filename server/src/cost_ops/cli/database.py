@@ -80,7 +80,7 @@ def migrate(session: Session, /, *, to: str, yes: bool) -> None:
     url = session.settings.database.url
     if to == "base" and not yes:
         click.confirm(f"This removes all data from {masked(url)}. Go on?", abort=True, err=True)
-    revision = migrate_database(url, to)
+    revision = migrate_database(url, to, session.settings.database.row_level_security)
     told = (
         f"The schema of {masked(url)} is at revision {revision}." if revision else f"{masked(url)} has no schema now."
     )

@@ -73,7 +73,7 @@ def _bring_up_to_date(settings: Settings) -> None:
     finally:
         application.close()
     if not current:
-        migrate(settings.database.url)
+        migrate(settings.database.url, row_security=settings.database.row_level_security)
 
 
 def _another_key(settings: Settings) -> str:

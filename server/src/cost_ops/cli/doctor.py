@@ -56,6 +56,11 @@ def _checks(session: Session) -> Iterator[Check]:
     if session.is_remote:
         yield _server(session)
         return
+    if settings.notifications.smtp_host:
+        yield _mail(settings)
+    if not settings.auth.jwt_secret:
+        advice = "set [auth] jwt_secret where people log in: without it, who reads the database can sign tokens"
+        yield Check("tokens", "warn", "signed with keys from the database alone", advice)
     try:
         yield from _database(settings)
     except CostOpsError as error:
@@ -64,6 +69,22 @@ def _checks(session: Session) -> Iterator[Check]:
 
 def _python() -> Check:
     return Check("Python", "ok", platform.python_version())
+
+
+def _mail(settings: Settings) -> Check:
+    import socket
+
+    mail = settings.notifications
+    where = f"{mail.smtp_host}:{mail.smtp_port}"
+    try:
+        socket.create_connection((mail.smtp_host, mail.smtp_port), timeout=5).close()
+    except OSError as error:
+        advice = "check [notifications] smtp_host and smtp_port"
+        return Check("mail", "warn", f"{where} does not answer: {error}", advice)
+    if not settings.server.public_url:
+        advice = "set [server] public_url: links in letters begin with it, and now lead to this machine only"
+        return Check("mail", "warn", f"{where} answers", advice)
+    return Check("mail", "ok", f"{where} answers; links begin with {settings.server.public_url}")
 
 
 def _port(settings: Settings) -> Check:
@@ -93,8 +114,9 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield Check("database", "ok", f"{status.engine} {status.version} at {masked(settings.database.url)}")
         yield _schema(status)
         if status.migrated:
+            yield _limits(application)
             ctx = application.context(OWNER)
-            for check in (_partitions, _size, _catalogue, _unpriced, _rollups, _clock):
+            for check in (_isolation, _partitions, _size, _catalogue, _unpriced, _rollups, _clock):
                 yield from check(application, ctx, status)
     finally:
         application.close()
@@ -107,6 +129,40 @@ def _schema(status: StorageStatus) -> Check:
     return Check(
         "schema", "fail", status.schema_revision or "no tables", f"{advice}; this program needs {status.schema_head}"
     )
+
+
+def _limits(application: Application) -> Check:
+    """Whether requests can be counted."""
+    from cost_ops.domain.errors import CostOpsError
+
+    settings = application.settings.limits
+    if not settings.enabled:
+        return Check("limits", "warn", "off", "organisations are not held to their plans; see [limits] enabled")
+    try:
+        return Check("limits", "ok", f"requests are counted in {application.permits.check()}")
+    except CostOpsError as error:
+        return Check("limits", "fail", f"not kept: requests are {_UNCOUNTED[settings.when_unavailable]}", error.message)
+
+
+_UNCOUNTED = {"allow": "let in without counting", "refuse": "refused"}
+
+
+def _isolation(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:
+    """Whether the database itself keeps organisations apart."""
+    del ctx
+    if status.engine == "sqlite":
+        return
+    name, found = "row-level security", status.isolation
+    if found is None:
+        mode = application.settings.database.row_level_security
+        yield Check(name, "warn", mode, "organisations are kept apart by the program alone; see [database]")
+    elif found.role is None:
+        yield Check(name, "warn", "not in force", f"{found.problem}: {found.advice}")
+    elif found.bypassing:
+        advice = "connect as a user that owns the tables and is neither a superuser nor has BYPASSRLS"
+        yield Check(name, "warn", f"as {found.role}; the connecting user is above it", advice)
+    else:
+        yield Check(name, "ok", f"organisations' work is done as {found.role}")
 
 
 def _partitions(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:

@@ -269,4 +269,8 @@ def key_document(key: ApiKey) -> Document:
         "created_at": format_instant(key.created_at),
         "expires_at": instant(key.expires_at),
         "revoked_at": instant(key.revoked_at),
+        "projects": list(key.projects),
+        "created_by": key.created_by,
+        "replaced_by": f"key_{key.replaced_by}" if key.replaced_by else None,
+        "last_used_at": instant(key.last_used_at),
     }

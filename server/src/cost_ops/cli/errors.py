@@ -93,18 +93,24 @@ def _further_problems(error: CostOpsError) -> list[str]:
 
 
 def _hint(error: CostOpsError) -> str | None:
+    if isinstance(error, Forbidden) or (isinstance(error, RemoteError) and error.status == 403):
+        return _lacking(error)
     if isinstance(error, RemoteError):
         return _HINTS.get(error.status)
-    if isinstance(error, Unauthorized):
-        return _HINTS[401]
-    if isinstance(error, Forbidden):
-        return f"The credential lacks the permission {error.details.get('required_permission')}."
-    return None
+    return _HINTS[401] if isinstance(error, Unauthorized) else None
+
+
+def _lacking(error: CostOpsError) -> str:
+    """What a refused credential lacks, as far as it was said, and how to see more."""
+    permission, reason = error.details.get("required_permission"), error.details.get("reason")
+    if permission is None:
+        return "`cost-ops auth whoami` shows what this credential may do."
+    why = f" ({reason})" if reason else ""
+    return f"It takes the permission {permission}{why}; `cost-ops access explain {permission}` says what is missing."
 
 
 _HINTS = {
     0: "Check --api-url (or COST_OPS_API_URL), and that the server is running: `cost-ops server`.",
-    401: "Give a valid key with --api-key or COST_OPS_API_KEY; `cost-ops auth create-key` makes one.",
-    403: "The key lacks a permission: `cost-ops auth update-key KEY_ID --add-permissions …` grants it.",
+    401: "Give a valid key with --api-key or COST_OPS_API_KEY, or log in with `cost-ops auth login`.",
     429: "The rate limit is reached; wait, or send fewer and larger batches.",
 }

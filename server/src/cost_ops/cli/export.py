@@ -100,7 +100,7 @@ def export(
     zone = zone_of(session, timezone)
     span = None if everything else span_of(period, start, end, zone) or span_of("last-30-days", None, None, zone)
     filters = filters_of(given, tags)
-    with _destination(path, compress=compress) as file, Progress(f"Writing {path}", hidden=session.output.quiet) as bar:
+    with destination(path, compress=compress) as file, Progress(f"Writing {path}", hidden=session.output.quiet) as bar:
         if group_by is None:
             columns: tuple[str, ...] = COLUMNS
             rows = _counted(_records(session, span, filters), bar)
@@ -146,7 +146,7 @@ def _everything() -> TimeRange:
 
 
 @contextmanager
-def _destination(path: str, *, compress: bool) -> Iterator[IO[str]]:
+def destination(path: str, *, compress: bool) -> Iterator[IO[str]]:
     """Where to write: stdout, or a file that gets its name once it is complete."""
     if path == "-":
         with _packed(sys.stdout.buffer, compress=compress) as file:

@@ -35,7 +35,7 @@ def prepare(
 ) -> Prepared:
     """Bring a database to where it can be used; what exists stays as it is. Raises Unavailable, InvalidInput."""
     prepared = Prepared(organization_id)
-    revision = migrate(settings.database.url)
+    revision = migrate(settings.database.url, row_security=settings.database.row_level_security)
     prepared.made.append(f"schema {revision}")
     application = open_ready(settings)
     try:

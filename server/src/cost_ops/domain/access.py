@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import Forbidden, InvalidInput, NotFound, Problem
+from cost_ops.domain.plans import DEFAULT_QUOTA, Quota
+from cost_ops.domain.policies import Policy
+from cost_ops.domain.scopes import EVERYTHING, Scope, of_projects
 
 PERMISSIONS = (
     "usage:read",
@@ -34,23 +39,51 @@ KEY_FORM = re.compile(r"sk_(live|test|admin)_([0-9a-z]{8})_([0-9A-Za-z]{20,64})\
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `organization_id` is None for the installation's owner (an admin key, or the CLI on the database)."""
+    """Who asks. `organization_id` is None for the installation's owner (an admin key, or the CLI on the database).
+
+    `scope` is what part of the organisation's usage this is bound to, `scopes` what policies leave of it for single
+    permissions; `policies` are those that concern this principal, their conditions not looked at yet.
+    """
 
     organization_id: str | None
     key_id: str | None
     permissions: frozenset[str]
+    owner: bool = False
+    """Whether the installation itself is in these hands: every organisation, and what belongs to none."""
 
-    @property
-    def is_admin(self) -> bool:
-        """Whether every organisation is open to this principal."""
-        return ADMIN in self.permissions
+    user_id: str | None = None
+    session_id: str | None = None
+    role: str | None = None
+    scope: Scope = EVERYTHING
+    scopes: tuple[tuple[str, Scope], ...] = ()
+    policies: tuple[Policy, ...] = ()
+    quota: Quota = DEFAULT_QUOTA
 
     def may(self, permission: str) -> bool:
         """Whether the principal holds a permission."""
-        return permission in self.permissions or ADMIN in self.permissions
+        return permission in self.permissions or (self.owner and ADMIN in self.permissions)
+
+    def scope_of(self, permission: str) -> Scope:
+        """What part of the usage a permission reaches."""
+        for name, scope in self.scopes:
+            if name == permission:
+                return scope
+        return self.scope
 
 
-OWNER = Principal(None, None, frozenset({ADMIN}))
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who a credential stands for, and until when; None: until it is revoked."""
+
+    principal: Principal
+    expires_at: datetime | None = None
+
+    def usable_at(self, now: datetime) -> bool:
+        """Whether it is not over yet."""
+        return self.expires_at is None or now < self.expires_at
+
+
+OWNER = Principal(None, None, frozenset({ADMIN}), owner=True)
 """The installation's owner: the CLI with the database in its hands."""
 
 
@@ -68,6 +101,14 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    projects: tuple[str, ...] = ()
+    """The projects that the key is bound to; none: the whole organisation."""
+
+    created_by: str | None = None
+    replaced_by: str | None = None
+    """The key that took this one's place, when it was rotated."""
+
+    last_used_at: datetime | None = None
 
     def usable_at(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""
@@ -75,8 +116,9 @@ class ApiKey:
 
     @property
     def principal(self) -> Principal:
-        """What the key's holder is."""
-        return Principal(self.organization_id, self.key_id, self.permissions)
+        """What the key's holder is, by the key alone."""
+        owner = self.organization_id is None
+        return Principal(self.organization_id, self.key_id, self.permissions, owner, scope=of_projects(self.projects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +128,7 @@ class Organization:
     organization_id: str
     name: str
     created_at: datetime
+    quota: Quota = DEFAULT_QUOTA
 
 
 def check_permissions(names: list[str] | frozenset[str]) -> frozenset[str]:
@@ -115,8 +158,46 @@ def authorize(principal: Principal, permission: str, organization_id: str | None
     """
     if not principal.may(permission):
         raise Forbidden(permission)
-    if principal.is_admin and principal.organization_id is None:
+    return bound_to(principal, organization_id)
+
+
+def bound_to(principal: Principal, organization_id: str | None) -> str | None:
+    """The organisation that somebody is bound to; for an owner the named one. Raises NotFound for another's."""
+    if principal.owner and principal.organization_id is None:
         return organization_id
     if organization_id is not None and organization_id != principal.organization_id:
         raise NotFound(f"No organization {organization_id[:64]!r} for this API key")
     return principal.organization_id
+
+
+def authorize_owner(principal: Principal) -> None:
+    """Raises Forbidden unless the installation itself is in the principal's hands; an organisation's admin is not."""
+    if not principal.owner:
+        raise Forbidden(ADMIN, "this concerns the whole installation: it takes an admin key (sk_admin_…)")
+
+
+def check_grantable(principal: Principal, permissions: Iterable[str]) -> None:
+    """Raises Forbidden, naming the first, where permissions would be granted that the principal does not hold."""
+    lacking = sorted(name for name in permissions if not principal.may(name))
+    if lacking:
+        raise Forbidden(lacking[0], "nobody grants what they do not hold")
+
+
+def check_whole(principal: Principal, permission: str) -> None:
+    """Raises Forbidden where the principal may see only a part of the usage: for what cannot be narrowed to it."""
+    scope = principal.scope_of(permission)
+    if not scope.is_everything:
+        raise Forbidden(permission, f"this is about the whole organization, and this credential is bound to {scope}")
+
+
+def check_scope(principal: Principal, permission: str, filters: Sequence[Filter]) -> tuple[Filter, ...]:
+    """The filters of a question with those of the principal's scope beside them.
+
+    Raises Forbidden where the question names something outside: an empty answer would look like "no cost".
+    """
+    scope = principal.scope_of(permission)
+    if scope.is_everything:
+        return tuple(filters)
+    if (outside := scope.outside(filters)) is not None:
+        raise Forbidden(permission, f"{outside[0]} {outside[1][:64]!r} is outside what this credential may see")
+    return (*filters, *scope.filters())

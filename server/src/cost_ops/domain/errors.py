@@ -68,17 +68,18 @@ class Unauthorized(CostOpsError):
 
     code = "UNAUTHORIZED"
 
-    def __init__(self) -> None:
-        super().__init__("Invalid or missing API key")
+    def __init__(self, message: str = "Invalid or missing API key") -> None:
+        super().__init__(message)
 
 
 class Forbidden(CostOpsError):
-    """The credential is valid but lacks `permission`."""
+    """The credential is valid but lacks `permission`, or has it elsewhere, at another time: then `reason` says so."""
 
     code = "FORBIDDEN"
 
-    def __init__(self, permission: str) -> None:
-        super().__init__("Insufficient permissions", required_permission=permission)
+    def __init__(self, permission: str, reason: str | None = None, **details: Any) -> None:
+        about = {} if reason is None else {"reason": reason}
+        super().__init__("Insufficient permissions", required_permission=permission, **about, **details)
 
 
 class NotFound(CostOpsError):
@@ -110,8 +111,8 @@ class RateLimited(CostOpsError):
 
     code = "RATE_LIMIT_EXCEEDED"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("Too many requests")
+    def __init__(self, retry_after: int, **details: Any) -> None:
+        super().__init__("Too many requests", **details)
         self.retry_after = retry_after
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from cost_ops.domain.audit import AuditEvent
+from cost_ops.domain.audit_chain import Head
 from cost_ops.domain.reprice_runs import Reach, RepriceRequest, RepriceRun
 from cost_ops.domain.revisions import Revision
 from cost_ops.domain.usage import UsageRecord
@@ -104,13 +105,44 @@ class RetentionRepository(Protocol):
         """Take out the names of users, projects and tags that nothing is summed for any more."""
 
 
-class AuditRepository(Protocol):
-    """Audit events of the bound organisation; on `Installation.audit`, of all. Only ever appended to."""
+class AuditPlace(NamedTuple):
+    """Where a page of events ended."""
 
-    def add(self, event: AuditEvent) -> AuditEvent:
-        """Store an event; it comes back with its number."""
+    sequence: int
+    number: int
+
+
+class AuditRepository(Protocol):
+    """Audit events of the bound organisation; on `Installation.audit`, of all. Only ever appended to.
+
+    Where a chain is named, a bound repository knows its own only.
+    """
+
+    def add(self, event: AuditEvent) -> None:
+        """Store an event at the end of its chain, when the transaction commits."""
 
     def page(
-        self, *, organization_id: str | None = None, action: str | None = None, limit: int = 20, offset: int = 0
+        self,
+        *,
+        action: str | None = None,
+        actor: str | None = None,
+        resource: str | None = None,
+        address: str | None = None,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        before: AuditPlace | None = None,
+        limit: int = 20,
+        offset: int = 0,
     ) -> tuple[list[AuditEvent], int]:
-        """Events, newest first, and how many there are in all."""
+        """Events, newest first, those before a place, and how many there are in all."""
+
+    def chains(self) -> list[str]:
+        """The names of the chains that have events or a head."""
+
+    def head(self, chain: str) -> Head | None:
+        """The end of a chain as it is kept beside it."""
+
+    def stream(self, chain: str, after: int = 0) -> Iterator[AuditEvent]:
+        """The events of a chain beyond a sequence, in their order and in constant memory, as far as they can be read;
+        from 0 on those without a rightful place come first.
+        """

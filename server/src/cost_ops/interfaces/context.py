@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cost_ops.domain.access import Principal
+from cost_ops.domain.audit import Action, AuditEvent, actor_of
 from cost_ops.domain.extraction import ShapeBook
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.interfaces.clock import Clock
@@ -48,3 +49,29 @@ class Context:
     rules: IngestRules = IngestRules()
     request_id: str | None = None
     """The request that this is part of, where there is one."""
+
+    address: str | None = None
+    """Where the request came from, where there is one."""
+
+    def event(
+        self,
+        action: Action,
+        resource: str,
+        *,
+        organization_id: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> AuditEvent:
+        """What is kept of a change that is made now: who asks, from where, in which request.
+
+        `detail` explains the change (`before` and `after` where something was changed), no secrets.
+        """
+        return AuditEvent(
+            action=action,
+            resource=resource,
+            actor=actor_of(self.principal),
+            at=self.clock(),
+            organization_id=organization_id,
+            request_id=self.request_id,
+            address=self.address,
+            detail=detail,
+        )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from cost_ops.domain.access import ApiKey, Organization
+from cost_ops.domain.access import Organization
 from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Layer, Price
@@ -26,6 +26,9 @@ from cost_ops.domain.repricing import CostedUsage, NewCost
 from cost_ops.domain.rollups import Cube, Folded, Window
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.limits import PermitStore
+from cost_ops.interfaces.login import AttemptRepository
+from cost_ops.interfaces.people import ApiKeyRepository, CredentialRepository, PeopleRepository
 from cost_ops.interfaces.price_reviews import PriceReviewRepository
 from cost_ops.interfaces.recording import Recorder
 from cost_ops.interfaces.terms import ContractRepository, ExchangeRateRepository
@@ -211,22 +214,6 @@ class PriceRepository(Protocol):
         """Make every book older than this transaction stale; the new version."""
 
 
-class ApiKeyRepository(Protocol):
-    """API keys of the bound organisation; on `Installation.api_keys`, of all."""
-
-    def get(self, key_id: str) -> ApiKey | None:
-        """One key, revoked ones included."""
-
-    def list(self) -> list[ApiKey]:
-        """All keys, newest first."""
-
-    def add(self, key: ApiKey) -> None:
-        """Store a new key."""
-
-    def update(self, key: ApiKey) -> None:
-        """Replace name, permissions, expiry and revocation of a stored key."""
-
-
 class Ledger(Protocol):
     """The unit of work of one organisation."""
 
@@ -236,6 +223,7 @@ class Ledger(Protocol):
     prices: PriceRepository
     contracts: ContractRepository
     api_keys: ApiKeyRepository
+    people: PeopleRepository
     reprice_runs: RepriceRunRepository
     revisions: RevisionRepository
     audit: AuditRepository
@@ -251,6 +239,8 @@ class Installation(Protocol):
     contracts: ContractRepository
     exchange_rates: ExchangeRateRepository
     api_keys: ApiKeyRepository
+    credentials: CredentialRepository
+    attempts: AttemptRepository
     audit: AuditRepository
     retention: RetentionRepository
     price_reviews: PriceReviewRepository
@@ -262,7 +252,10 @@ class Installation(Protocol):
         """One organisation."""
 
     def add_organization(self, organization: Organization) -> None:
-        """Create an organisation; nothing happens where it exists."""
+        """Create an organisation; nothing happens where it exists. Its quota is set by itself."""
+
+    def rename_organization(self, organization_id: str, name: str) -> None:
+        """Put a name in place of the old one."""
 
     def book_prices(self) -> list[Price]:
         """Every price of every layer and organisation."""
@@ -278,6 +271,19 @@ class Installation(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """Whether the database itself keeps organisations apart, beside the program: by a role that units of work take on.
+
+    Without a role, `problem` says why not and `advice` what to do. `bypassing`: the connecting user is above all rules.
+    """
+
+    role: str | None
+    problem: str = ""
+    advice: str = ""
+    bypassing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StorageStatus:
     """What a health check wants to know."""
 
@@ -285,6 +291,8 @@ class StorageStatus:
     version: str
     schema_revision: str | None
     schema_head: str
+    isolation: Isolation | None = None
+    """None where the database cannot do it, or was told not to."""
 
     @property
     def migrated(self) -> bool:
@@ -309,6 +317,9 @@ class Storage(Protocol):
 
     def status(self) -> StorageStatus:
         """Engine and schema. Raises Unavailable."""
+
+    def permit_store(self) -> PermitStore:
+        """Where requests are counted against limits. It lives as long as the database is open."""
 
     def make_partitions(self, months_ahead: int, now: datetime) -> list[str]:
         """Create the monthly partitions up to `months_ahead` beyond `now`; their names. Empty on SQLite."""

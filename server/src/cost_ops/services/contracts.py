@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cost_ops.domain.access import ADMIN, authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.audit import Action, AuditEvent
 from cost_ops.domain.contracts import Contract, Kind, check_tie, contract_faults, parse_contract_id
 from cost_ops.domain.errors import Forbidden, InvalidInput, NotFound, Problem, invalid
 from cost_ops.domain.meters import RATE_METERS
@@ -77,13 +77,10 @@ def _percent_or_volume(contract: Contract) -> dict[str, Any]:
 
 def _event(ctx: Context, action: Action, contract: Contract) -> AuditEvent:
     start, end = contract.effective_from, contract.effective_to
-    return AuditEvent(
-        action=action,
-        resource=contract.contract_id,
-        actor=actor_of(ctx.principal),
-        at=ctx.clock(),
+    return ctx.event(
+        action,
+        contract.contract_id,
         organization_id=contract.organization_id,
-        request_id=ctx.request_id,
         detail={
             "kind": contract.kind.value,
             **_percent_or_volume(contract),
@@ -108,7 +105,7 @@ def _text_faults(contract: Contract) -> list[Problem]:
 
 def _may_set(ctx: Context, kind: Kind) -> None:
     """A margin is what the installation's owner adds: the organisation it is for cannot take it away."""
-    if kind is Kind.MARGIN and not ctx.principal.is_admin:
+    if kind is Kind.MARGIN and not ctx.principal.owner:
         raise Forbidden(ADMIN)
 
 

@@ -20,6 +20,8 @@ from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.repricing import NO_COST, CostedUsage, NewCost, cost_today, exchanged
 from cost_ops.domain.revisions import Revision, kept_form
 from cost_ops.domain.rollups import fold
+from cost_ops.domain.scoped_usage import check_covered, covers
+from cost_ops.domain.scopes import Scope
 from cost_ops.domain.statuses import CostStatus, reported_agrees
 from cost_ops.domain.submission import Intake
 from cost_ops.domain.text import text_fault
@@ -54,7 +56,7 @@ def correct(
         with ctx.storage.ledger(organization) as ledger:
             ledger.costs.lock()
             old = ledger.usage.get(timestamp_us, uid)
-            if old is not None:
+            if old is not None and covers(ctx.principal.scope_of("usage:write"), old):
                 return _Correcting(ctx, ledger, book, now, reason).put(old, fields)
     raise NotFound(f"No usage record with id {usage_id[:64]!r}")
 
@@ -89,6 +91,7 @@ class _Correcting:
             raise Conflict("the cost of this record was settled by an invoice; it cannot be corrected")
         place = parse_usage_id(old.usage_id)
         new = corrected(old, fields, self._intake(old))
+        check_covered(self.ctx.principal, "usage:write", new.record)
         if kept_form(new.record) == kept_form(old):
             return CorrectedUsage(old, self.ledger.revisions.count(*place), changed=False)
         cost = self._cost(old, new)
@@ -131,14 +134,8 @@ class _Correcting:
     def _event(self, old: UsageRecord, new: UsageRecord, revision: int) -> AuditEvent:
         before, after = kept_form(old), kept_form(new)
         names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-        return AuditEvent(
-            action=Action.USAGE_CORRECTED,
-            resource=old.usage_id,
-            actor=actor_of(self.ctx.principal),
-            at=self.now,
-            request_id=self.ctx.request_id,
-            detail={"revision": revision, "reason": self.reason, "fields": names},
-        )
+        detail = {"revision": revision, "reason": self.reason, "fields": names}
+        return self.ctx.event(Action.USAGE_CORRECTED, old.usage_id, detail=detail)
 
 
 def _with_cost(usage: CostedUsage, cost: NewCost) -> CostedUsage:
@@ -174,11 +171,22 @@ def revision_of(ctx: Context, organization_id: str, usage_id: str) -> int:
 
 
 def revisions(ctx: Context, organization_id: str | None, usage_id: str) -> Sequence[Revision]:
-    """The earlier forms of a record, the first first. Raises NotFound where there is no such record."""
+    """The earlier forms of a record, the first first. Raises NotFound where there is no such record.
+
+    Forms in which it lay outside of what the principal may see are left out.
+    """
     bound = authorize(ctx.principal, "usage:read", organization_id)
+    scope = ctx.principal.scope_of("usage:read")
     timestamp_us, uid = parse_usage_id(usage_id)
     for organization in _candidates(ctx, bound):
         with ctx.storage.ledger(organization) as ledger:
-            if ledger.usage.get(timestamp_us, uid) is not None:
-                return ledger.revisions.of(timestamp_us, uid)
+            found = ledger.usage.get(timestamp_us, uid)
+            if found is not None and covers(scope, found):
+                return [form for form in ledger.revisions.of(timestamp_us, uid) if _form_inside(scope, form)]
     raise NotFound(f"No usage record with id {usage_id[:64]!r}")
+
+
+def _form_inside(scope: Scope, form: Revision) -> bool:
+    tags = form.record.get("tags") or {}
+    project: str | None = form.record.get("project_id")
+    return scope.covers(lambda name: project if name == "project" else tags.get(name.removeprefix("tag:")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from cost_ops.domain.access import authorize
+from cost_ops.domain.access import authorize, check_scope
 from cost_ops.domain.assembly import assemble
 from cost_ops.domain.conversion import Part, convert, parts_of
 from cost_ops.domain.costs import CostQuery, CostReport, Filter, SummedRow, data_through
@@ -22,13 +22,19 @@ def query(ctx: Context, organization_id: str | None, cost_query: CostQuery) -> C
     Raises InvalidInput (too many buckets), Forbidden, NotFound.
     """
     bound = authorize(ctx.principal, "costs:read", organization_id)
-    return _report(ctx, _covered(ctx, bound), cost_query)
+    filters = check_scope(ctx.principal, "costs:read", cost_query.filters)
+    report = _report(ctx, _covered(ctx, bound), replace(cost_query, filters=filters))
+    if ctx.principal.scope_of("costs:read").is_everything:
+        return report
+    return replace(report, data_through=None)  # it would tell when others last used something
 
 
 def count_requests(ctx: Context, organization_id: str, cost_query: CostQuery) -> int:
     """How many records a question is about: what pages call `total_items`."""
     bound = authorize(ctx.principal, "usage:read", organization_id)
-    report = _report(ctx, _covered(ctx, bound), replace(cost_query, group_by=(), limit=None))
+    filters = check_scope(ctx.principal, "usage:read", cost_query.filters)
+    question = replace(cost_query, filters=filters, group_by=(), limit=None)
+    report = _report(ctx, _covered(ctx, bound), question)
     return sum(total.requests for total in report.totals)
 
 

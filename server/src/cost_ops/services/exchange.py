@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
-from cost_ops.domain.access import ADMIN, authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.access import authorize, authorize_owner
+from cost_ops.domain.audit import Action, AuditEvent
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.exchange import MAX_AGE_DAYS, Conversion, ExchangeRate, RateTable
 from cost_ops.domain.prices import check_currency
@@ -20,22 +20,19 @@ def import_rates(ctx: Context, rates: Sequence[ExchangeRate], *, replace: bool =
 
     Raises Forbidden for anyone but the owner.
     """
-    authorize(ctx.principal, ADMIN)
+    authorize_owner(ctx.principal)
     now = ctx.clock()
     with ctx.storage.installation() as installation:
         found = installation.exchange_rates.add(rates, now, replace=replace)
         if found.added or found.replaced:
-            installation.audit.add(_event(ctx, rates, found, now))
+            installation.audit.add(_event(ctx, rates, found))
     return found
 
 
-def _event(ctx: Context, rates: Sequence[ExchangeRate], found: Imported, now: datetime) -> AuditEvent:
-    return AuditEvent(
-        action=Action.RATES_IMPORTED,
-        resource="exchange-rates",
-        actor=actor_of(ctx.principal),
-        at=now,
-        request_id=ctx.request_id,
+def _event(ctx: Context, rates: Sequence[ExchangeRate], found: Imported) -> AuditEvent:
+    return ctx.event(
+        Action.RATES_IMPORTED,
+        "exchange-rates",
         detail={
             "sources": sorted({rate.source for rate in rates}),
             "first_date": min(rate.day for rate in rates).isoformat(),

@@ -18,6 +18,7 @@ from cost_ops.domain.price_choice import Considered, considered
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Price
 from cost_ops.domain.proof import ProvedLine, prove
+from cost_ops.domain.scoped_usage import covers
 from cost_ops.domain.usage import Quantities, UsageRecord
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.storage import CostVersion
@@ -73,14 +74,15 @@ class Explanation:
 
 
 def explain(ctx: Context, organization_id: str | None, text: str) -> Explanation:
-    """Everything behind one record's amount. Raises NotFound."""
+    """Everything behind one record's amount. Raises NotFound, also for what the principal may not see."""
     bound = authorize(ctx.principal, "usage:read", organization_id)
+    scope = ctx.principal.scope_of("usage:read")
     timestamp_us, uid = parse_usage_id(text)
     for candidate in _candidates(ctx, bound):
         with ctx.storage.ledger(candidate) as ledger:
             record = ledger.usage.get(timestamp_us, uid)
             versions = ledger.costs.versions(timestamp_us, uid) if record is not None else []
-        if record is not None:
+        if record is not None and covers(scope, record):
             return _explain(ctx, record, versions)
     raise NotFound(f"No usage record with id {text[:64]!r}")
 

@@ -36,7 +36,7 @@ def records(
     filters: Sequence[Filter] = (),
 ) -> Iterator[UsageRecord]:
     """All records of a range, oldest first; where an owner names no organisation, one organisation after the other."""
-    if organization_id is not None or not ctx.principal.is_admin:
+    if organization_id is not None or not ctx.principal.owner:
         bound = organization_id or ctx.principal.organization_id or ""
         yield from history.stream(ctx, bound, start_us=start_us, end_us=end_us, filters=filters)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cost_ops.domain.access import authorize
+from cost_ops.domain.access import authorize, check_scope
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.usage import UsageRecord
@@ -36,11 +36,12 @@ class HistoryPage:
 def page(ctx: Context, organization_id: str, query: HistoryQuery) -> HistoryPage:
     """One page of the organisation's records, newest first."""
     bound = authorize(ctx.principal, "usage:read", organization_id)
+    filters = check_scope(ctx.principal, "usage:read", query.filters)
     with ctx.storage.ledger(bound or organization_id) as ledger:
         found = ledger.usage.page(
             start_us=query.start_us,
             end_us=query.end_us,
-            filters=query.filters,
+            filters=filters,
             limit=query.page_size + 1,
             before=query.before,
             offset=0 if query.before else (query.page - 1) * query.page_size,
@@ -55,5 +56,6 @@ def stream(
 ) -> Iterator[UsageRecord]:
     """All records of a range, oldest first, in constant memory; the transaction lasts as long as the iteration."""
     bound = authorize(ctx.principal, "usage:read", organization_id)
+    inside = check_scope(ctx.principal, "usage:read", filters)
     with ctx.storage.ledger(bound or organization_id) as ledger:
-        yield from ledger.usage.stream(start_us=start_us, end_us=end_us, filters=filters)
+        yield from ledger.usage.stream(start_us=start_us, end_us=end_us, filters=inside)

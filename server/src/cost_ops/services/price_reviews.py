@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cost_ops.domain.access import authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.access import authorize_owner
+from cost_ops.domain.audit import Action, actor_of
 from cost_ops.domain.errors import Conflict, NotFound
 from cost_ops.domain.price_reviews import PriceReview, ReviewKind, ReviewStatus, decided, parse_review_id, waiting_price
 from cost_ops.domain.prices import Price, insert
@@ -34,7 +34,7 @@ class Decided:
 
 def page(ctx: Context, query: ReviewQuery) -> tuple[list[PriceReview], int]:
     """Reviews and how many there are in all. They are the installation's: raises Forbidden for other keys."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     provider = ctx.books.current().names.canonical(query.provider) if query.provider else None
     with ctx.storage.installation() as installation:
         return installation.price_reviews.page(
@@ -48,14 +48,14 @@ def page(ctx: Context, query: ReviewQuery) -> tuple[list[PriceReview], int]:
 
 def get(ctx: Context, review_id: str) -> PriceReview:
     """One review. Raises NotFound, Forbidden."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         return _find(installation, review_id)
 
 
 def known(ctx: Context) -> list[PriceReview]:
     """What a sync compares its own reviews with."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         return installation.price_reviews.known()
 
@@ -74,7 +74,7 @@ def accept(ctx: Context, review_id: str, opinion: int | None = None) -> Decided:
     Usage that waited for a price is not priced here: call `pricing.price_waiting`. Raises NotFound, Conflict where it
     was decided before, InvalidInput where there is no such opinion, Forbidden.
     """
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     now = ctx.clock()
     with ctx.storage.installation() as installation:
         prices = installation.prices
@@ -94,7 +94,7 @@ def accept(ctx: Context, review_id: str, opinion: int | None = None) -> Decided:
 
 def dismiss(ctx: Context, review_id: str) -> Decided:
     """Leave the price as it is; while the sources say the same, nobody is asked again. Raises as `accept`."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         review = _find(installation, review_id)
         after = _decide(ctx, installation, review, ReviewStatus.DISMISSED)
@@ -114,7 +114,4 @@ def _decide(ctx: Context, installation: Installation, review: PriceReview, statu
 def _note(
     ctx: Context, installation: Installation, action: Action, review: PriceReview, detail: dict[str, str]
 ) -> None:
-    actor = actor_of(ctx.principal)
-    installation.audit.add(
-        AuditEvent(action, review.review_id, actor, ctx.clock(), request_id=ctx.request_id, detail=detail)
-    )
+    installation.audit.add(ctx.event(action, review.review_id, detail=detail))

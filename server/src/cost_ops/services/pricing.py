@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from cost_ops.domain.access import authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.access import authorize, authorize_owner
+from cost_ops.domain.audit import Action, actor_of
 from cost_ops.domain.errors import Forbidden, NotFound, invalid
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.multipliers import Multiplier
@@ -109,8 +109,7 @@ def _audit(ctx: Context, unit: Ledger | Installation, action: Action, price: Pri
     }
     if ended is not None:
         detail["ended"] = ended.price_id
-    event = AuditEvent(action, price.price_id, actor_of(ctx.principal), ctx.clock(), None, ctx.request_id, detail)
-    unit.audit.add(event)
+    unit.audit.add(ctx.event(action, price.price_id, detail=detail))
 
 
 def _insert(prices: PriceRepository, wanted: Price, now: datetime) -> Insertion:
@@ -199,7 +198,7 @@ def revise(ctx: Context, organization_id: str | None, price_id: str, new: NewPri
         _audit(ctx, unit, Action.PRICE_REVISED, insertion.added, old)
         return insertion
 
-    insertion = _in_prices(ctx, bound, work)
+    insertion = _in_prices(ctx, _holder(ctx, bound, price_id), work)
     return Added(insertion.added, insertion.ended, price_waiting(ctx, bound))
 
 
@@ -221,7 +220,15 @@ def end(ctx: Context, organization_id: str | None, price_id: str, at: datetime |
         _audit(ctx, unit, Action.PRICE_ENDED, ended)
         return ended
 
-    return _in_prices(ctx, bound, work)
+    return _in_prices(ctx, _holder(ctx, bound, price_id), work)
+
+
+def _holder(ctx: Context, bound: str | None, price_id: str) -> str | None:
+    """Whose unit of work changes a price: a shared one is the installation's, whomever its owner has named."""
+    if bound is None or not ctx.principal.owner:
+        return bound
+    with ctx.storage.ledger(bound) as ledger:
+        return _find(ledger.prices, price_id).organization_id
 
 
 def _may_change(ctx: Context, bound: str | None, price: Price) -> None:
@@ -229,7 +236,7 @@ def _may_change(ctx: Context, bound: str | None, price: Price) -> None:
     if price.layer is Layer.CONTRACT:
         message = f"{price.price_id} is what contracts make of price-{price.base_number}; change those instead"
         raise invalid("price_id", "made_by_contracts", message)
-    if bound is not None and price.layer is not Layer.ORGANIZATION and not ctx.principal.is_admin:
+    if bound is not None and price.layer is not Layer.ORGANIZATION and not ctx.principal.owner:
         raise Forbidden("admin:*")
 
 
@@ -302,14 +309,14 @@ class CatalogueChange:
 
 def catalogue_timelines(ctx: Context) -> list[Price]:
     """Every catalogue price as it stands: what a sync plan is made against."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         return [p for p in installation.book_prices() if p.layer is Layer.CATALOG]
 
 
 def apply_sync(ctx: Context, change: CatalogueChange) -> int:
     """Write a sync in one transaction and price what waited; how many records were priced."""
-    authorize(ctx.principal, "admin:*")
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         installation.prices.bump_version()
         for number, at in change.ended:
@@ -332,6 +339,4 @@ def _audit_sync(ctx: Context, installation: Installation, change: CatalogueChang
     """Keep who synced the catalogue, where that changed prices."""
     if change.added or change.ended:
         detail = {"added": len(change.added), "ended": len(change.ended)}
-        actor = actor_of(ctx.principal)
-        event = AuditEvent(Action.PRICES_SYNCED, "catalogue", actor, ctx.clock(), None, ctx.request_id, detail)
-        installation.audit.add(event)
+        installation.audit.add(ctx.event(Action.PRICES_SYNCED, "catalogue", detail=detail))

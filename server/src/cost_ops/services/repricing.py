@@ -129,7 +129,7 @@ def start(ctx: Context, organization_id: str | None, request: RepriceRequest) ->
             actor=actor_of(ctx.principal),
             now=now,
         )
-        ledger.audit.add(_event(ctx, Action.REPRICE_STARTED, run, now))
+        ledger.audit.add(_event(ctx, Action.REPRICE_STARTED, run))
     return run
 
 
@@ -264,7 +264,7 @@ def _work_on_page(ctx: Context, begun: RepriceRun) -> _Page:
         )
         ledger.reprice_runs.save(run)
         if done:
-            ledger.audit.add(_event(ctx, Action.REPRICED, run, now))
+            ledger.audit.add(_event(ctx, Action.REPRICED, run))
     return _Page(run, done)
 
 
@@ -286,7 +286,7 @@ def _supersede(ledger: Ledger, book: PriceBook, run: RepriceRun, page: Sequence[
     ledger.costs.supersede(changes, reason=request.reason, now=now, run=run.number)
 
 
-def _event(ctx: Context, action: Action, run: RepriceRun, now: datetime) -> AuditEvent:
+def _event(ctx: Context, action: Action, run: RepriceRun) -> AuditEvent:
     tally = run.tally
     detail = {"request": run.request.to_json(), "book_version": run.books[1]}
     if action is Action.REPRICED:
@@ -299,11 +299,4 @@ def _event(ctx: Context, action: Action, run: RepriceRun, now: datetime) -> Audi
             "after": {currency: format_e10(amount) for currency, amount in sorted(tally.after_e10.items())},
             "until": None if run.reach.done_us is None else format_instant(from_us(run.reach.done_us)),
         }
-    return AuditEvent(
-        action=action,
-        resource=f"reprice-run-{run.number}",
-        actor=actor_of(ctx.principal),
-        at=now,
-        request_id=ctx.request_id,
-        detail=detail,
-    )
+    return ctx.event(action, f"reprice-run-{run.number}", detail=detail)

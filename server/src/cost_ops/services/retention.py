@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from cost_ops.domain.access import ADMIN, authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.access import ADMIN, authorize, authorize_owner
+from cost_ops.domain.audit import Action
 from cost_ops.domain.errors import Conflict, invalid
 from cost_ops.domain.periods import DAY_US
 from cost_ops.domain.repricing import CostedUsage, exchanged
@@ -44,7 +44,7 @@ def apply(
     Keys go last: one whose record is gone already is refused as such, never recorded twice. A run that was cut off is
     simply run again.
     """
-    authorize(ctx.principal, ADMIN)
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         found = installation.retention.months_before(month)
     if dry_run:
@@ -72,7 +72,7 @@ def _remove_month(ctx: Context, month: int, found: Sequence[MonthOf]) -> Removed
             "usage_revisions": removed.usage_revisions,
             "organizations": [one.organization_id for one in found],
         }
-        installation.audit.add(_event(ctx, Action.RETENTION_APPLIED, f"usage-of-{month_name(month)}", detail))
+        installation.audit.add(ctx.event(Action.RETENTION_APPLIED, f"usage-of-{month_name(month)}", detail=detail))
     return removed
 
 
@@ -162,16 +162,5 @@ def _forget(
         forms = done.earlier_forms + ledger.revisions.erase_earlier(user_id, tags)
         ledger.revisions.forget(user_id, tags)
         detail = {"records": done.records, "earlier_forms": forms, "tags": sorted(tags)}
-        ledger.audit.add(_event(ctx, Action.USAGE_ERASED, "a-person", detail))
+        ledger.audit.add(ctx.event(Action.USAGE_ERASED, "a-person", detail=detail))
     return replace(done, earlier_forms=forms)
-
-
-def _event(ctx: Context, action: Action, resource: str, detail: dict[str, object]) -> AuditEvent:
-    return AuditEvent(
-        action=action,
-        resource=resource,
-        actor=actor_of(ctx.principal),
-        at=ctx.clock(),
-        request_id=ctx.request_id,
-        detail=detail,
-    )

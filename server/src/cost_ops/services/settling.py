@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from cost_ops.domain.access import authorize
-from cost_ops.domain.audit import Action, AuditEvent, actor_of
+from cost_ops.domain.audit import Action, AuditEvent
 from cost_ops.domain.contracts import Contract
 from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import Conflict, invalid
@@ -165,13 +165,10 @@ def _cost_again(ctx: Context, organization_id: str, reprice: Reprice, found: Seq
 
 
 def _event(ctx: Context, one: SettledMonth) -> AuditEvent:
-    return AuditEvent(
-        action=Action.CONTRACTS_SETTLED,
-        resource=one.contract.contract_id,
-        actor=actor_of(ctx.principal),
-        at=ctx.clock(),
+    return ctx.event(
+        Action.CONTRACTS_SETTLED,
+        one.contract.contract_id,
         organization_id=one.contract.organization_id,
-        request_id=ctx.request_id,
         detail={
             "month": month_text(one.after.month),
             "before": None if one.before is None else _state(one.contract, one.before),

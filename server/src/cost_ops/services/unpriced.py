@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cost_ops.domain.access import authorize
+from cost_ops.domain.access import authorize, check_whole
 from cost_ops.domain.estimates import Band, band, similar_names
 from cost_ops.domain.prices import Layer, Price
 from cost_ops.interfaces.context import Context
@@ -27,6 +27,7 @@ class Unpriced:
 def models(ctx: Context, organization_id: str | None) -> list[Unpriced]:
     """All usage without a price, by organisation and model."""
     bound = authorize(ctx.principal, "pricing:read", organization_id)
+    check_whole(ctx.principal, "usage:read")
     found: list[tuple[str, UnpricedModel]] = []
     for organization in _organizations(ctx, bound):
         with ctx.storage.ledger(organization) as ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cost_ops.domain.access import ADMIN, authorize
+from cost_ops.domain.access import authorize_owner
 from cost_ops.interfaces.context import Context
 
 
@@ -19,7 +19,7 @@ class RollupCheck:
 
 def make_partitions(ctx: Context, months_ahead: int) -> list[str]:
     """Create the monthly partitions up to `months_ahead` beyond this month; the names of new ones (owner only)."""
-    authorize(ctx.principal, ADMIN)
+    authorize_owner(ctx.principal)
     return ctx.storage.make_partitions(months_ahead, ctx.clock())
 
 
@@ -28,7 +28,7 @@ def check_rollups(ctx: Context, organization_id: str | None, *, repair: bool = F
 
     Raises NotFound for an organisation that does not exist.
     """
-    authorize(ctx.principal, ADMIN)
+    authorize_owner(ctx.principal)
     with ctx.storage.installation() as installation:
         known = [o.organization_id for o in installation.organizations()]
     return [_check(ctx, name, repair=repair) for name in ([organization_id] if organization_id else known)]

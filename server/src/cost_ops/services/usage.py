@@ -17,6 +17,8 @@ from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.priced import Priced, price_submission
 from cost_ops.domain.prices import Price, default_price
 from cost_ops.domain.rollups import Contribution, Series, fold, measure
+from cost_ops.domain.scoped_usage import placed
+from cost_ops.domain.scopes import EVERYTHING
 from cost_ops.domain.statuses import CostStatus
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
 from cost_ops.interfaces.context import Context
@@ -52,8 +54,12 @@ class Batch:
 def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemised: bool = True) -> Priced:
     """The cost of a submission by a book. A default price sent along is applied when the usage is recorded.
 
-    Raises NotFound in strict mode where no price is known, InvalidInput where the amount is beyond reason.
+    Raises NotFound in strict mode where no price is known, InvalidInput where the amount is beyond reason, Forbidden
+    where the usage lies outside of what the principal may record.
     """
+    principal = ctx.principal
+    if principal.scope is not EVERYTHING or principal.scopes:
+        submission = placed(principal, submission)
     return price_submission(book, submission, strict=ctx.rules.strict, itemised=itemised)
 
 
@@ -110,7 +116,7 @@ class _Recording:
 
     def _missing_organizations(self, ids: set[str]) -> set[str]:
         missing = self.recorder.unknown_organizations(ids)
-        if missing and self.ctx.principal.is_admin:
+        if missing and self.ctx.principal.owner:
             self.recorder.add_organizations(missing, self.ctx.clock())
             return set()
         return missing

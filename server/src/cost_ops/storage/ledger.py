@@ -8,20 +8,20 @@ from cost_ops.domain.access import Organization
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
 from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.login import AttemptRepository
+from cost_ops.interfaces.people import ApiKeyRepository, CredentialRepository, PeopleRepository
 from cost_ops.interfaces.price_reviews import PriceReviewRepository
-from cost_ops.interfaces.storage import (
-    ApiKeyRepository,
-    CostRepository,
-    PriceRepository,
-    UsageRepository,
-)
+from cost_ops.interfaces.storage import CostRepository, PriceRepository, UsageRepository
 from cost_ops.interfaces.terms import ContractRepository, ExchangeRateRepository
 from cost_ops.storage.sql import organizations, prices, projects
 from cost_ops.storage.sql.api_keys import StoredApiKeys
+from cost_ops.storage.sql.attempts import StoredAttempts
 from cost_ops.storage.sql.audit import StoredAudit
 from cost_ops.storage.sql.contracts import StoredContracts
 from cost_ops.storage.sql.costs import StoredCosts
+from cost_ops.storage.sql.credentials import StoredCredentials
 from cost_ops.storage.sql.exchange_rates import StoredExchangeRates
+from cost_ops.storage.sql.people import StoredPeople
 from cost_ops.storage.sql.price_reviews import StoredPriceReviews
 from cost_ops.storage.sql.prices import StoredPrices
 from cost_ops.storage.sql.reprice_runs import StoredRepriceRuns
@@ -44,6 +44,7 @@ class StoredLedger:
         self.prices: PriceRepository = StoredPrices(tx, organization_id)
         self.contracts: ContractRepository = StoredContracts(tx, organization_id)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, organization_id)
+        self.people: PeopleRepository = StoredPeople(tx, organization_id)
         self.reprice_runs: RepriceRunRepository = StoredRepriceRuns(tx, organization_id)
         self.revisions: RevisionRepository = StoredRevisions(tx, organization_id, number)
         self.audit: AuditRepository = StoredAudit(tx, organization_id)
@@ -62,6 +63,8 @@ class StoredInstallation:
         self.contracts: ContractRepository = StoredContracts(tx, None)
         self.exchange_rates: ExchangeRateRepository = StoredExchangeRates(tx)
         self.api_keys: ApiKeyRepository = StoredApiKeys(tx, None)
+        self.credentials: CredentialRepository = StoredCredentials(tx)
+        self.attempts: AttemptRepository = StoredAttempts(tx)
         self.audit: AuditRepository = StoredAudit(tx, None)
         self.retention: RetentionRepository = StoredRetention(tx)
         self.price_reviews: PriceReviewRepository = StoredPriceReviews(tx)
@@ -77,6 +80,10 @@ class StoredInstallation:
     def add_organization(self, organization: Organization) -> None:
         """Create an organisation; nothing happens where it exists."""
         organizations.add(self._tx, {organization.organization_id: organization.name}, organization.created_at)
+
+    def rename_organization(self, organization_id: str, name: str) -> None:
+        """Put a name in place of the old one."""
+        organizations.rename(self._tx, organization_id, name)
 
     def book_prices(self) -> list[Price]:
         """Every price of every layer and organisation."""

@@ -7,15 +7,20 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import psycopg
+from sqlalchemy import Engine
 
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.rollups import Grain, bucket_of
 from cost_ops.interfaces.recording import Lost
-from cost_ops.storage.database import Database
+from cost_ops.interfaces.storage import Isolation
+from cost_ops.storage.database import LIGHT_SECONDS, Database
 from cost_ops.storage.partitions import PARTITIONED
 from cost_ops.storage.postgres_connection import connector, explain, pooled
 from cost_ops.storage.postgres_driver import PostgresDriver
+from cost_ops.storage.row_security import Mode
 from cost_ops.storage.transaction import Transaction
+
+LIGHT_CONNECTIONS = 2
 
 
 class PostgresStorage(Database):
@@ -23,16 +28,20 @@ class PostgresStorage(Database):
 
     recorders = 2
 
-    def __init__(self, url: str, *, pool_size: int, timeout_seconds: float, pgbouncer: bool) -> None:
-        self._postgres = PostgresDriver()
+    def __init__(
+        self, url: str, *, pool_size: int, timeout_seconds: float, pgbouncer: bool, row_security: Mode = "auto"
+    ) -> None:
+        self._postgres = PostgresDriver(row_security)
         super().__init__(self._postgres, explain)
         connect = connector(url, timeout_seconds=timeout_seconds, pgbouncer=pgbouncer)
         self._pool = pooled(connect, pool_size, timeout_seconds)
+        briefly = connector(url, timeout_seconds=LIGHT_SECONDS, pgbouncer=pgbouncer)
+        self._light_ones = pooled(briefly, LIGHT_CONNECTIONS, LIGHT_SECONDS)
 
     @contextmanager
     def _connected(self, *, recording: bool) -> Iterator[Transaction]:
         try:
-            with self._transaction() as tx:
+            with self._transaction(self._pool) as tx:
                 yield tx
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
             if recording:
@@ -40,8 +49,14 @@ class PostgresStorage(Database):
             raise
 
     @contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        with self._pool.connect() as connection:
+    def _light(self) -> Iterator[Transaction]:
+        with self._transaction(self._light_ones) as tx:
+            tx.raw.execute("SET LOCAL synchronous_commit = off")
+            yield tx
+
+    @contextmanager
+    def _transaction(self, pool: Engine) -> Iterator[Transaction]:
+        with pool.connect() as connection:
             begun = connection.begin()
             tx = Transaction(connection, self.driver, self.names)
             try:
@@ -58,6 +73,9 @@ class PostgresStorage(Database):
 
     def _version(self, tx: Transaction) -> str:
         return str(tx.connection.exec_driver_sql("SHOW server_version").scalar())
+
+    def _isolation(self, tx: Transaction) -> Isolation | None:
+        return self._postgres.row_security.state(tx)
 
     def make_partitions(self, months_ahead: int, now: datetime) -> list[str]:
         """Create the monthly partitions up to `months_ahead` beyond `now`; their names."""
@@ -83,3 +101,4 @@ class PostgresStorage(Database):
     def close(self) -> None:
         """Let go of all connections."""
         self._pool.dispose()
+        self._light_ones.dispose()

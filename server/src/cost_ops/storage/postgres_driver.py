@@ -14,6 +14,7 @@ from cost_ops.interfaces.recording import Lost, NewRecord
 from cost_ops.storage.arrays import int4_array, int8_array
 from cost_ops.storage.copying import binary_cost_rows, binary_rows
 from cost_ops.storage.partitions import PARTITIONED, Partitions
+from cost_ops.storage.row_security import Mode, RowSecurity
 from cost_ops.storage.rows import COLUMNS, COST_COLUMNS, values_of
 from cost_ops.storage.transaction import CostRow, KeyRow, NameTable, RollupRow, Transaction
 
@@ -43,6 +44,7 @@ ON CONFLICT (cube_set, bucket, dimension, series) DO UPDATE SET
     cached_tokens = rollups.cached_tokens + excluded.cached_tokens,
     cost_e10 = rollups.cost_e10 + excluded.cost_e10
 """
+_COST_OWNER = COST_COLUMNS.index("organization_id")
 _COST_LOCKS = 4_731_003
 _NAMES_LOCK = 4_731_004
 LOCK_TIMEOUT_SECONDS = 10
@@ -54,8 +56,20 @@ class PostgresDriver:
 
     name = "postgresql"
 
-    def __init__(self) -> None:
+    def __init__(self, row_security: Mode = "auto") -> None:
         self.partitions = Partitions()
+        self.row_security = RowSecurity(row_security)
+
+    def bind(self, tx: Transaction, organization_id: str, number: int) -> None:
+        """Hold a transaction to the rows of one organisation, where row-level security is set up."""
+        self.row_security.enter(tx, organization_id, number)
+
+    def read_one_state(self, tx: Transaction) -> None:
+        """Begin a reading transaction anew, in which all statements see the same state, however long they take."""
+        tx.raw.commit()
+        tx.raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        tx.raw.execute("SET LOCAL statement_timeout = 0")
+        self.row_security.enter_again(tx)
 
     def begin_write(self, tx: Transaction) -> None:
         """Nothing: every transaction may write, and every statement sees what is committed."""
@@ -88,7 +102,8 @@ class PostgresDriver:
         """Have a partition for every month of these instants."""
         months = {month_of_day(day) for day in {timestamp_us // DAY_US for timestamp_us in timestamps_us}}
         if not self.partitions.known(table, months):
-            self.partitions.cover(tx, table, sorted(months))
+            with self.row_security.left(tx):
+                self.partitions.cover(tx, table, sorted(months))
 
     def claims(self, tx: Transaction, hashes: Sequence[bytes]) -> list[KeyRow]:
         """The rows of stored keys."""
@@ -113,8 +128,10 @@ class PostgresDriver:
 
     def insert_costs(self, tx: Transaction, rows: Sequence[CostRow]) -> None:
         """Store superseding costs. Raises Unavailable where a partition was dropped since it was last looked at."""
+        if tx.bound is not None and any(row[_COST_OWNER] != tx.bound[0] for row in rows):
+            raise PermissionError("a unit of work stores costs of its own organisation only")
         try:
-            with tx.raw.cursor() as cursor, cursor.copy(_COPY_COSTS) as copy:
+            with self.row_security.left(tx), tx.raw.cursor() as cursor, cursor.copy(_COPY_COSTS) as copy:
                 copy.write(binary_cost_rows(rows))
         except psycopg.errors.CheckViolation as error:
             self.partitions.forget()

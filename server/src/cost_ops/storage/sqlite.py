@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from sqlalchemy import Engine
+
 from cost_ops.domain.errors import Unavailable
-from cost_ops.storage.database import Database
+from cost_ops.storage.database import LIGHT_SECONDS, Database
 from cost_ops.storage.failures import sqlite_explainer
 from cost_ops.storage.sqlite_connection import WRITER_CACHE_KIB, connect, pooled
 from cost_ops.storage.sqlite_driver import SqliteDriver
@@ -27,16 +29,27 @@ class SqliteStorage(Database):
             lambda: connect(path, cache_kib=WRITER_CACHE_KIB, timeout_seconds=timeout_seconds), 1, timeout_seconds
         )
         self._readers = pooled(lambda: connect(path, timeout_seconds=timeout_seconds), pool_size, timeout_seconds)
+        self._light_ones = pooled(lambda: connect(path, timeout_seconds=LIGHT_SECONDS, sync="NORMAL"), 1, LIGHT_SECONDS)
         self._file: tuple[int, int] | None = None
 
     @contextmanager
     def _connected(self, *, recording: bool) -> Iterator[Transaction]:
+        with self._begun(self._writer if recording else self._readers) as tx:
+            if recording:
+                tx.begin_write()
+            yield tx
+
+    @contextmanager
+    def _light(self) -> Iterator[Transaction]:
+        with self._begun(self._light_ones) as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self, pool: Engine) -> Iterator[Transaction]:
         self._same_file()
-        with (self._writer if recording else self._readers).connect() as connection, connection.begin():
+        with pool.connect() as connection, connection.begin():
             tx = Transaction(connection, self.driver, self.names)
             try:
-                if recording:
-                    tx.begin_write()
                 yield tx
                 connection.commit()
             finally:
@@ -60,6 +73,7 @@ class SqliteStorage(Database):
         self._file = None
         self._writer.dispose()
         self._readers.dispose()
+        self._light_ones.dispose()
         self.names.forget()
 
     def _version(self, tx: Transaction) -> str:
@@ -84,3 +98,4 @@ class SqliteStorage(Database):
         """Let go of all connections."""
         self._writer.dispose()
         self._readers.dispose()
+        self._light_ones.dispose()

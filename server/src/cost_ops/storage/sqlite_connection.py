@@ -17,9 +17,14 @@ CHECKPOINT_PAGES = 16384
 
 
 def connect(
-    path: str, *, create: bool = False, cache_kib: int = READER_CACHE_KIB, timeout_seconds: float = 30.0
+    path: str,
+    *,
+    create: bool = False,
+    cache_kib: int = READER_CACHE_KIB,
+    timeout_seconds: float = 30.0,
+    sync: str = "FULL",
 ) -> sqlite3.Connection:
-    """A connection with our settings; without `create` the file must be there."""
+    """A connection with our settings; without `create` the file must be there. `sync`: what a commit waits for."""
     connection = sqlite3.connect(
         f"file:{quote(str(Path(path).absolute()))}?mode={'rwc' if create else 'rw'}",
         uri=True,
@@ -29,7 +34,7 @@ def connect(
         cached_statements=256,
     )
     settings = {
-        "synchronous": "FULL",
+        "synchronous": sync,
         "cache_size": -cache_kib,
         "wal_autocheckpoint": CHECKPOINT_PAGES,
         "secure_delete": "OFF",

@@ -36,6 +36,12 @@ class SqliteDriver:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
 
+    def bind(self, tx: Transaction, organization_id: str, number: int) -> None:
+        """Nothing: there are no roles here."""
+
+    def read_one_state(self, tx: Transaction) -> None:
+        """Nothing: every transaction reads one state."""
+
     def begin_write(self, tx: Transaction) -> None:
         """Take the write lock and look at the newest state: what was read before may have moved on since."""
         if not self._lock.acquire(timeout=self._timeout_seconds):

@@ -45,7 +45,7 @@ class Instant(TypeDecorator[int]):
 
 
 metadata = MetaData()
-_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+json_column = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 _hash = LargeBinary(16).with_variant(UUID(as_uuid=True), "postgresql")
 
 organizations = Table(
@@ -55,6 +55,8 @@ organizations = Table(
     Column("organization_id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("plan", Text, nullable=False, server_default="enterprise"),
+    Column("limits", json_column),
 )
 
 usage_records = Table(
@@ -86,10 +88,10 @@ usage_records = Table(
     Column("service_tier", Text),
     Column("processing", Text),
     Column("region", Text),
-    Column("tags", _json),
-    Column("metadata", _json),
-    Column("meters", _json),
-    Column("evidence", _json),
+    Column("tags", json_column),
+    Column("metadata", json_column),
+    Column("meters", json_column),
+    Column("evidence", json_column),
 )
 
 cost_records = Table(
@@ -106,7 +108,7 @@ cost_records = Table(
     Column("currency", Text),
     Column("reason", Text, nullable=False),
     Column("run", Integer),
-    Column("detail", _json),
+    Column("detail", json_column),
 )
 
 idempotency_keys = Table(
@@ -178,13 +180,13 @@ prices = Table(
     Column("provider", Text, nullable=False),
     Column("model_id", Text, nullable=False),
     Column("currency", Text, nullable=False),
-    Column("rates", _json, nullable=False),
+    Column("rates", json_column, nullable=False),
     Column("effective_from", Instant),
     Column("effective_to", Instant),
     Column("source", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("confidence", Text),
-    Column("detail", _json),
+    Column("detail", json_column),
     Column("base_price_id", Integer),
 )
 
@@ -212,12 +214,16 @@ api_keys = Table(
     Column("organization_id", Text),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("permissions", _json, nullable=False),
+    Column("permissions", json_column, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    Column("projects", json_column),
+    Column("created_by", Text),
+    Column("replaced_by", Text),
+    Column("last_used_at", Instant),
 )
 
 usage_revisions = Table(
@@ -230,7 +236,7 @@ usage_revisions = Table(
     Column("superseded_at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("record", _json, nullable=False),
+    Column("record", json_column, nullable=False),
 )
 
 reprice_runs = Table(
@@ -238,9 +244,9 @@ reprice_runs = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("organization_id", Text),
-    Column("request", _json, nullable=False),
+    Column("request", json_column, nullable=False),
     Column("status", Text, nullable=False),
-    Column("progress", _json, nullable=False),
+    Column("progress", json_column, nullable=False),
     Column("actor", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -256,7 +262,11 @@ audit_events = Table(
     Column("action", Text, nullable=False),
     Column("resource", Text, nullable=False),
     Column("request_id", Text),
-    Column("detail", _json),
+    Column("detail", json_column),
+    Column("address", Text),
+    Column("chain", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 price_reviews = Table(
@@ -267,7 +277,7 @@ price_reviews = Table(
     Column("model_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("detail", _json, nullable=False),
+    Column("detail", json_column, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("decided_at", Instant),
     Column("decided_by", Text),
@@ -291,7 +301,7 @@ contracts = Table(
     Column("organization_id", Text, nullable=False),
     Column("provider", Text, nullable=False),
     Column("model_id", Text, nullable=False),
-    Column("terms", _json, nullable=False),
+    Column("terms", json_column, nullable=False),
     Column("effective_from", Instant),
     Column("effective_to", Instant),
     Column("note", Text, nullable=False),

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from cost_ops.domain.audit import AuditEvent
 from cost_ops.domain.rollups import Dimension, Series
 from cost_ops.interfaces.recording import NewRecord
 
@@ -115,8 +116,14 @@ class Driver(Protocol):
 
     name: str
 
+    def bind(self, tx: Transaction, organization_id: str, number: int) -> None:
+        """Hold a transaction to the rows of one organisation, where the database can do that."""
+
     def begin_write(self, tx: Transaction) -> None:
         """Make sure that the transaction may write and sees what is committed."""
+
+    def read_one_state(self, tx: Transaction) -> None:
+        """Begin a reading transaction anew, in which all statements see the same state, however long they take."""
 
     def names_version(self, tx: Transaction) -> int:
         """The version of the names; until this transaction ends, nobody takes any out."""
@@ -175,7 +182,10 @@ class Transaction:
         self.dimensions = Ids(names.dimensions)
         self.series = Ids(names.series)
         self.at_end: list[Callable[[], None]] = []
+        self.before_commit: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []
+        self.audited: list[AuditEvent] = []
+        self.bound: tuple[str, int] | None = None
         self.writing = False
         self.names_version: int | None = None
 
@@ -205,6 +215,11 @@ class Transaction:
             self.begin_write()
             self.names_version = self.driver.names_version(self)
             self.names.know_version(self.names_version)
+
+    def finish(self) -> None:
+        """Write what was put off to the end of the transaction."""
+        for work in self.before_commit:
+            work()
 
     def release(self) -> None:
         """Give back what was held for the transaction, however it ended."""

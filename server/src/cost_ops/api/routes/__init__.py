@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cost_ops.api.operations import Operation
 from cost_ops.api.routes import (
+    access,
     analytics,
     audit,
     auth,
@@ -13,12 +14,18 @@ from cost_ops.api.routes import (
     exchange_rates,
     health,
     ingest,
+    login,
     organizations,
+    policies,
     price_reviews,
     pricing,
+    projects,
     repricing,
+    roles,
+    teams,
     telemetry,
     usage,
+    users,
 )
 
 OPERATIONS: tuple[Operation, ...] = tuple(
@@ -36,7 +43,14 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         contracts,
         exchange_rates,
         auth,
+        login,
+        users,
         organizations,
+        roles,
+        policies,
+        projects,
+        teams,
+        access,
         audit,
         health,
     )

@@ -70,6 +70,7 @@ class AnalyticsAnswer(Struct):
     permission="analytics:read",
     parameters=(ORGANIZATION, METRIC_NAMES, DIMENSION_NAMES, INTERVAL, *SPAN, *FILTERS),
     tag_filters=True,
+    scoped=True,
 )
 def analytics(call: Call) -> AnalyticsAnswer:
     """Series over time. The permission for analytics includes reading the costs they are made of."""
@@ -87,7 +88,13 @@ def analytics(call: Call) -> AnalyticsAnswer:
         group_by=(interval, *dimensions),
         filters=filters_of(given, call.application.books.current().names),
     )
-    reader = replace(call.principal, permissions=call.principal.permissions | {"costs:read"})
+    principal = call.principal
+    reader = replace(
+        principal,
+        permissions=principal.permissions | {"costs:read"},
+        scope=principal.scope_of("analytics:read"),
+        scopes=(),
+    )
     report = costs.query(replace(call.ctx, principal=reader), given.get("organization_id"), question)
     return AnalyticsAnswer(
         AnalyticsData(

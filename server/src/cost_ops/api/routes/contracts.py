@@ -42,6 +42,7 @@ _BY_VOLUME = {"provider": "openai", "volume": {"tiers": _TIERS}}
     answer=ContractList,
     permission="pricing:read",
     parameters=(ORGANIZATION, CURRENT),
+    scoped=True,
 )
 def list_contracts(call: Call) -> ContractList:
     """All contracts, ended ones too unless `current`."""

@@ -33,6 +33,7 @@ _ONE = "/api/v1/usage/{usage_id}"
     parameters=(ORGANIZATION,),
     body=BodyOf(CORRECTION_SCHEMA, {"counts": {"output_tokens": 450, "reason": "the stream was cut off"}}),
     errors=(409,),
+    scoped=True,
 )
 def correct(call: Call) -> CorrectedAnswer:
     """Put fields in place of a record's own; the same again changes nothing."""
@@ -55,6 +56,7 @@ def correct(call: Call) -> CorrectedAnswer:
     answer=RevisionList,
     permission="usage:read",
     parameters=(ORGANIZATION,),
+    scoped=True,
 )
 def list_revisions(call: Call) -> RevisionList:
     """Earlier forms of a record; empty where it was never corrected."""

@@ -71,6 +71,7 @@ def _ask(call: Call, *, default: str, group_by: tuple[str, ...]) -> CostAnswer:
     permission="costs:read",
     parameters=_PARAMETERS,
     tag_filters=True,
+    scoped=True,
 )
 def get_costs(call: Call) -> CostAnswer:
     """The answer to a cost question; an owner who names no organisation gets all of them together."""
@@ -85,6 +86,7 @@ def get_costs(call: Call) -> CostAnswer:
     permission="costs:read",
     parameters=_PARAMETERS,
     tag_filters=True,
+    scoped=True,
 )
 def summary(call: Call) -> CostAnswer:
     """A period at a glance."""
@@ -110,6 +112,7 @@ def _ask_by_body(call: Call, *, group_required: bool) -> CostAnswer:
     answer=CostAnswer,
     permission="costs:read",
     body=BodyOf({**QUESTION_SCHEMA, "required": ["group_by"]}, {"breakdown": _EXAMPLE}),
+    scoped=True,
 )
 def breakdown(call: Call) -> CostAnswer:
     """The answer to a grouped question in a body."""
@@ -123,6 +126,7 @@ def breakdown(call: Call) -> CostAnswer:
     answer=CostAnswer,
     permission="costs:read",
     body=BodyOf(QUESTION_SCHEMA, {"filtered": _EXAMPLE}),
+    scoped=True,
 )
 def query(call: Call) -> CostAnswer:
     """The answer to any question in a body."""

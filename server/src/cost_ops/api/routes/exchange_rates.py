@@ -65,6 +65,7 @@ def _code(name: str, description: str, *, required: bool) -> Parameter:
         PAGE,
         PAGE_SIZE,
     ),
+    scoped=True,
 )
 def list_rates(call: Call) -> ExchangeRatePage:
     """A page of stored rates."""
@@ -89,6 +90,7 @@ def list_rates(call: Call) -> ExchangeRatePage:
         _code("quote", "the currency to convert into", required=True),
         DATE,
     ),
+    scoped=True,
 )
 def effective(call: Call) -> EffectiveRateAnswer:
     """The rate of a day; 404 where there is none."""

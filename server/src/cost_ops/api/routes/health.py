@@ -55,7 +55,9 @@ def _metrics(call: Call) -> Response:
 
 
 for _path in ("/health", "/live", "/health/live"):
-    routes.add("GET", _path, summary="Alive; touches no database", answer=Health)(_alive)
+    routes.add("GET", _path, summary="Alive; touches no database", answer=Health, public=True)(_alive)
 for _path in ("/ready", "/health/ready"):
-    routes.add("GET", _path, summary="Ready: database, schema, committer", answer=Readiness, errors=(503,))(_ready)
-routes.add("GET", "/metrics", summary="Numbers for Prometheus", answer=None, media="text/plain")(_metrics)
+    routes.add(
+        "GET", _path, summary="Ready: database, schema, committer", answer=Readiness, errors=(503,), public=True
+    )(_ready)
+routes.add("GET", "/metrics", summary="Numbers for Prometheus", answer=None, media="text/plain", public=True)(_metrics)

@@ -52,8 +52,9 @@ routes.operations.append(
         False,
         _ONE,
         {201: UsageAnswer, 200: UsageAnswer},
-        standard_errors("usage:write", _ONE, (409,)),
+        standard_errors(True, _ONE, (409,)),
         IDEMPOTENCY_HEADER,
+        scoped=True,
     )
 )
 routes.operations.append(
@@ -69,7 +70,8 @@ routes.operations.append(
         False,
         _BATCH,
         {201: BatchAnswer, 200: BatchAnswer},
-        standard_errors("usage:write", _BATCH, (409,)),
+        standard_errors(True, _BATCH, (409,)),
         IDEMPOTENCY_HEADER,
+        scoped=True,
     )
 )

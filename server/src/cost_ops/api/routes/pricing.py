@@ -65,6 +65,7 @@ _SEED_EXAMPLE = {
     answer=PricePage,
     permission="pricing:read",
     parameters=(ORGANIZATION, PROVIDER, MODEL, LAYER, CURRENT, PAGE, PAGE_SIZE),
+    scoped=True,
 )
 def list_prices(call: Call) -> PricePage:
     """A page of prices, all versions unless `current`."""
@@ -149,6 +150,7 @@ def add_price(call: Call) -> Reply:
         Parameter("model_id", "the model", _TEXT, text, required=True),
         AT,
     ),
+    scoped=True,
 )
 def effective(call: Call) -> EffectiveAnswer:
     """The price at an instant; 404 where there is none."""
@@ -185,6 +187,7 @@ def unpriced(call: Call) -> UnpricedAnswer:
         Parameter("provider", "the provider; needed where several have the model", _TEXT, text),
         Parameter("model_id", "the model", _TEXT, text, required=True),
     ),
+    scoped=True,
 )
 def history(call: Call) -> PriceHistory:
     """The stretches of time in which the model has a price, oldest first; 404 where it has none."""
@@ -202,6 +205,7 @@ def history(call: Call) -> PriceHistory:
     answer=PriceOne,
     permission="pricing:read",
     parameters=(ORGANIZATION,),
+    scoped=True,
 )
 def get_price(call: Call) -> PriceOne:
     """A price by its id."""

@@ -55,9 +55,10 @@ routes.operations.append(
         _TRACES,
         {
             200: TracesAnswer,
-            **dict.fromkeys(standard_errors("usage:write", _TRACES, ()), RpcStatus),
+            **dict.fromkeys(standard_errors(True, _TRACES, ()), RpcStatus),
         },
         (),
+        scoped=True,
     )
 )
 routes.operations.append(
@@ -75,7 +76,8 @@ routes.operations.append(
             201: {"oneOf": [{"$ref": f"#/components/schemas/{s.__name__}"} for s in (UsageAnswer, BatchAnswer)]},
             200: {"oneOf": [{"$ref": f"#/components/schemas/{s.__name__}"} for s in (UsageAnswer, BatchAnswer)]},
         },
-        standard_errors("usage:write", _EVENTS, (409,)),
+        standard_errors(True, _EVENTS, (409,)),
         _EVENT_ATTRIBUTES,
+        scoped=True,
     )
 )

@@ -50,6 +50,7 @@ def _question(given: Given, organization_id: str) -> str:
     permission="usage:read",
     parameters=(ORGANIZATION, *SPAN, *FILTERS, PAGE, PAGE_SIZE, CURSOR),
     tag_filters=True,
+    scoped=True,
 )
 def list_usage(call: Call) -> UsagePage:
     """A page of records."""
@@ -100,6 +101,7 @@ def _view(call: Call, record: UsageRecord) -> UsageView:
     parameters=(ORGANIZATION, *SPAN, *FILTERS),
     tag_filters=True,
     media="application/jsonl",
+    scoped=True,
 )
 def stream(call: Call) -> JsonLines:
     """All records of a range, one JSON object a line."""
@@ -121,6 +123,7 @@ def stream(call: Call) -> JsonLines:
     answer=UsageOne,
     permission="usage:read",
     parameters=(ORGANIZATION,),
+    scoped=True,
 )
 def one(call: Call) -> UsageOne:
     """A stored record."""
@@ -137,6 +140,7 @@ def one(call: Call) -> UsageOne:
     answer=ExplanationAnswer,
     permission="usage:read",
     parameters=(ORGANIZATION,),
+    scoped=True,
 )
 def explained(call: Call) -> ExplanationAnswer:
     """How a cost came to be."""

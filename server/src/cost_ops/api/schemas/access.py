@@ -1,4 +1,4 @@
-"""Keys and organisations in JSON."""
+"""Keys in JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cost_ops.api.pages import Pagination
-from cost_ops.domain.access import PERMISSIONS, ApiKey, Organization
+from cost_ops.domain.access import PERMISSIONS, ApiKey
 
 
 class KeyView(Struct):
-    """An API key without its secret. `key` is the whole of it, shown only once, when it is made."""
+    """An API key without its secret. `key` is the whole of it, shown only once, when it is made.
+
+    `projects`: those that it is bound to; none: the whole organisation. `replaced_by`: the key that took its place.
+    """
 
     key_id: str
     id: str
@@ -25,6 +28,10 @@ class KeyView(Struct):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    projects: list[str]
+    created_by: str | None
+    replaced_by: str | None
+    last_used_at: datetime | None
     key: Annotated[str, Meta(description="shown once")] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -41,28 +48,6 @@ class KeyPage(Struct):
     pagination: Pagination
 
 
-class OrganizationView(Struct):
-    """A tenant."""
-
-    organization_id: str
-    id: str
-    name: str
-    created_at: datetime
-
-
-class OrganizationOne(Struct):
-    """One organisation."""
-
-    data: OrganizationView
-
-
-class OrganizationPage(Struct):
-    """A page of organisations, by id."""
-
-    data: list[OrganizationView]
-    pagination: Pagination
-
-
 def key_view(key: ApiKey, secret: str | None = None) -> KeyView:
     """A key in JSON."""
     return KeyView(
@@ -75,14 +60,12 @@ def key_view(key: ApiKey, secret: str | None = None) -> KeyView:
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        projects=list(key.projects),
+        created_by=key.created_by,
+        replaced_by=f"key_{key.replaced_by}" if key.replaced_by else None,
+        last_used_at=key.last_used_at,
         key=msgspec.UNSET if secret is None else secret,
     )
-
-
-def organization_view(organization: Organization) -> OrganizationView:
-    """An organisation in JSON."""
-    identity = organization.organization_id
-    return OrganizationView(identity, identity, organization.name, organization.created_at)
 
 
 _PERMISSION_LIST: Mapping[str, Any] = {
@@ -98,6 +81,11 @@ _ORGANIZATION: Mapping[str, Any] = {
     "examples": ["org-123"],
 }
 
+_PROJECTS: Mapping[str, Any] = {
+    "type": ["array", "null"],
+    "items": {"type": "string", "minLength": 1, "maxLength": 256},
+    "maxItems": 200,
+}
 NEW_KEY: Mapping[str, Any] = {
     "type": "object",
     "required": ["name"],
@@ -111,6 +99,7 @@ NEW_KEY: Mapping[str, Any] = {
         },
         "kind": {"type": ["string", "null"], "enum": ["live", "test", "admin", None], "default": "live"},
         "permissions": {**_PERMISSION_LIST, "description": "none given: all of the organisation's"},
+        "projects": {**_PROJECTS, "description": "usage of these projects alone; none given: of all"},
         "expires_at": _WHEN,
     },
 }
@@ -121,12 +110,21 @@ CHANGED_KEY: Mapping[str, Any] = {
         "name": _OTHER_NAME,
         "add_permissions": _PERMISSION_LIST,
         "remove_permissions": _PERMISSION_LIST,
+        "projects": {**_PROJECTS, "description": "in place of its projects; an empty list: the whole organisation"},
         "expires_at": _WHEN,
     },
 }
-NEW_ORGANIZATION: Mapping[str, Any] = {
+ROTATED_KEY: Mapping[str, Any] = {
     "type": "object",
-    "required": ["organization_id"],
     "additionalProperties": False,
-    "properties": {"organization_id": _ORGANIZATION, "name": _OTHER_NAME},
+    "properties": {
+        "overlap_seconds": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": 2_592_000,
+            "default": 86_400,
+            "description": "how long the old key works on",
+        },
+        "expires_at": {**_WHEN, "description": "none given: after as long as the old key was made for"},
+    },
 }

@@ -1,4 +1,4 @@
-"""Corrections, erasure and audit events in JSON."""
+"""Corrections and erasure in JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from cost_ops.api.money import MaybeMoney, MoneyWriter
-from cost_ops.api.pages import Pagination
 from cost_ops.api.schemas.usage import UsageView
-from cost_ops.domain.audit import AuditEvent
 from cost_ops.domain.corrections import CLEARABLE, CORRECTABLE
 from cost_ops.domain.revisions import Revision
 
@@ -81,26 +79,6 @@ class ErasureAnswer(Struct):
     data: ErasureView
 
 
-class AuditView(Struct):
-    """One change of the ledger: who did what to which thing, when, and by which request."""
-
-    number: int
-    at: datetime
-    actor: Annotated[str, Meta(description="the id of a key, or `owner`")]
-    action: str
-    resource: str
-    organization_id: str | None
-    request_id: str | None
-    detail: dict[str, Any] | None
-
-
-class AuditPage(Struct):
-    """A page of events, newest first."""
-
-    data: list[AuditView]
-    pagination: Pagination
-
-
 _MONEY = frozenset({"cost_e10", "reported_cost_e10"})
 
 
@@ -117,18 +95,4 @@ def revision_view(revision: Revision, money: MoneyWriter) -> RevisionView:
         money(kept.get("cost_e10")),
         kept.get("currency"),
         {name: value for name, value in kept.items() if name not in own},
-    )
-
-
-def audit_view(event: AuditEvent) -> AuditView:
-    """An event in JSON."""
-    return AuditView(
-        number=event.number or 0,
-        at=event.at,
-        actor=event.actor,
-        action=str(event.action),
-        resource=event.resource,
-        organization_id=event.organization_id,
-        request_id=event.request_id,
-        detail=None if event.detail is None else dict(event.detail),
     )

@@ -97,7 +97,9 @@ class CostData(Struct):
         ),
     ]
     row_count: Annotated[int, Meta(description="rows before `limit`")]
-    data_through: Annotated[datetime | None, Meta(description="the time of the newest usage")]
+    data_through: Annotated[
+        datetime | None, Meta(description="the time of the newest usage; null for a credential that is bound to a part")
+    ]
     sources: Annotated[Sequence[str], Meta(description="what answered: rollup grains, records")]
     display: Annotated[
         Display | None, Meta(description="how amounts came to be in `display_currency`, where one was asked for")

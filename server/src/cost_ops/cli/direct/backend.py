@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from cost_ops.bootstrap import Application, open_application
+from cost_ops.cli.direct.access import DirectAccess
+from cost_ops.cli.direct.audit import DirectAudit
 from cost_ops.cli.direct.auth import DirectKeys
 from cost_ops.cli.direct.changes import DirectChanges
 from cost_ops.cli.direct.contracts import DirectContracts
 from cost_ops.cli.direct.costs import DirectCosts
 from cost_ops.cli.direct.currencies import DirectCurrencies
+from cost_ops.cli.direct.organizations import DirectOrganizations
+from cost_ops.cli.direct.people import DirectLogin, DirectMembers
 from cost_ops.cli.direct.pricing import DirectPricing
 from cost_ops.cli.direct.repricing import DirectRepricing
 from cost_ops.cli.direct.usage import DirectUsage
@@ -29,9 +33,14 @@ class DirectBackend:
         self.pricing = DirectPricing(self.application, self.context)
         self.contracts = DirectContracts(self.context)
         self.changes = DirectChanges(self.context)
+        self.audit = DirectAudit(self.context)
         self.repricing = DirectRepricing(self.context)
         self.currencies = DirectCurrencies(self.context)
         self.keys = DirectKeys(self.context)
+        self.access = DirectAccess(self.context)
+        self.organizations = DirectOrganizations(self.context, self.application.permits)
+        self.members = DirectMembers(self.application, self.context)
+        self.login = DirectLogin(self.application, self.context)
 
     def close(self) -> None:
         """Close the database."""

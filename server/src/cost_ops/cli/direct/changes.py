@@ -1,4 +1,4 @@
-"""Corrections, erasure and audit events in a database."""
+"""Corrections and erasure in a database."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cost_ops.cli.backend import Document
-from cost_ops.cli.change_documents import audit_document, corrected_document, erasure_document
+from cost_ops.cli.change_documents import corrected_document, erasure_document
 from cost_ops.interfaces.context import Context
-from cost_ops.services import audit, corrections, retention
+from cost_ops.services import corrections, retention
 
 
 class DirectChanges:
@@ -25,8 +25,3 @@ class DirectChanges:
     def erase(self, organization_id: str | None, user_id: str, tags: Sequence[str], *, dry_run: bool) -> Document:
         """Take what tells of a person out of their usage."""
         return erasure_document(retention.erase(self._ctx, organization_id, user_id, tags=tags, dry_run=dry_run))
-
-    def audit(self, organization_id: str | None, action: str | None, limit: int) -> tuple[list[Document], int]:
-        """Events, newest first, and how many there are in all."""
-        found, total = audit.page(self._ctx, organization_id, audit.AuditQuery(action, 1, limit))
-        return [audit_document(event) for event in found], total

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from cost_ops.cli.remote.access import RemoteAccess
+from cost_ops.cli.remote.audit import RemoteAudit
 from cost_ops.cli.remote.auth import RemoteKeys
 from cost_ops.cli.remote.changes import RemoteChanges
 from cost_ops.cli.remote.client import Client
 from cost_ops.cli.remote.contracts import RemoteContracts
 from cost_ops.cli.remote.costs import RemoteCosts
 from cost_ops.cli.remote.currencies import RemoteCurrencies
+from cost_ops.cli.remote.organizations import RemoteOrganizations
+from cost_ops.cli.remote.people import RemoteLogin, RemoteMembers
 from cost_ops.cli.remote.pricing import RemotePricing
 from cost_ops.cli.remote.repricing import RemoteRepricing
+from cost_ops.cli.remote.tokens import LoginTokens
 from cost_ops.cli.remote.usage import RemoteUsage
 
 
@@ -18,15 +23,20 @@ class RemoteBackend:
 
     def __init__(self, url: str, key: str) -> None:
         """Get ready to ask."""
-        client = Client(url, key)
+        client = Client(url, key, tokens=LoginTokens(url))
         self.usage = RemoteUsage(client)
         self.costs = RemoteCosts(client)
         self.pricing = RemotePricing(client)
         self.contracts = RemoteContracts(client)
         self.changes = RemoteChanges(client)
+        self.audit = RemoteAudit(client)
         self.repricing = RemoteRepricing(client)
         self.currencies = RemoteCurrencies(client)
         self.keys = RemoteKeys(client)
+        self.access = RemoteAccess(client)
+        self.organizations = RemoteOrganizations(client)
+        self.members = RemoteMembers(client)
+        self.login = RemoteLogin(client)
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -1,4 +1,4 @@
-"""Corrections, erasure and audit events through a server."""
+"""Corrections and erasure through a server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 from cost_ops.cli.backend import Document
 from cost_ops.cli.remote.client import Client
 from cost_ops.cli.remote.usage import with_flat_cost
-
-_PAGE_SIZE = 100
 
 
 class RemoteChanges:
@@ -31,16 +29,3 @@ class RemoteChanges:
         body = {"organization_id": organization_id, "user_id": user_id, "tags": list(tags), "dry_run": dry_run}
         found: Document = self._client.send("POST", "/users/erase", body=body)["data"]
         return found
-
-    def audit(self, organization_id: str | None, action: str | None, limit: int) -> tuple[list[Document], int]:
-        """Events, newest first, and how many there are in all."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            size = min(limit, _PAGE_SIZE)
-            parameters = {"organization_id": organization_id, "action": action, "page": page, "page_size": size}
-            answer = self._client.get("/audit", parameters)
-            found += answer["data"]
-            if len(found) >= limit or not answer["pagination"]["has_next"]:
-                return found[:limit], int(answer["pagination"]["total_items"])
-            page += 1

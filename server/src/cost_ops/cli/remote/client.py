@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
@@ -20,30 +20,52 @@ from cost_ops.domain.exact_json import json_text, parse_json
 BASE_PATH = "/api/v1"
 ATTEMPTS = 6
 LONGEST_WAIT_SECONDS = 30.0
+LONGEST_PATIENCE_SECONDS = 60.0
+"""Whoever is asked to come back later than that is told, instead of waiting."""
+
 _BUSY = (429, 503)
 
 Parameters = Mapping[str, Any]
 
 
-class Client:
-    """Requests to one server with one key."""
+class Tokens(Protocol):
+    """Where a token comes from where there is no key."""
 
-    def __init__(self, url: str, key: str, *, timeout_seconds: float = 120.0) -> None:
+    def bearer(self) -> str:
+        """The token; empty where nobody is logged in."""
+
+    def renew(self) -> bool:
+        """Get another one, as the server does not take this one; whether there is one."""
+
+
+class Client:
+    """Requests to one server with one key, or with the tokens of whoever is logged in."""
+
+    def __init__(self, url: str, key: str, *, tokens: Tokens | None = None, timeout_seconds: float = 120.0) -> None:
         """`url` is the server's, with or without /api/v1. Raises InvalidInput where it is no HTTP URL."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise invalid("api_url", "invalid_url", f"the API URL must be like http://localhost:8080, got {url[:80]!r}")
         self.url = url.rstrip("/").removesuffix(BASE_PATH)
         self._key = key
+        self._tokens = None if key else tokens
         self._timeout = timeout_seconds
 
     def get(self, path: str, parameters: Parameters | None = None) -> Any:
         """The JSON answer to a GET."""
         return self.send("GET", path, parameters=parameters)
 
-    def send(self, method: str, path: str, *, parameters: Parameters | None = None, body: Any = None) -> Any:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        body: Any = None,
+        attempts: int = ATTEMPTS,
+    ) -> Any:
         """The JSON answer to a request; a busy server is asked again. Raises RemoteError."""
-        with self._answer(method, path, parameters, body) as response:
+        with self._answer(method, path, parameters, body, attempts) as response:
             content = response.read()
         try:
             return parse_json(content)
@@ -63,17 +85,24 @@ class Client:
                 raise RemoteError(0, "INCOMPLETE", f"the answer of {self.url} broke off: {error}") from error
 
     @contextmanager
-    def _answer(self, method: str, path: str, parameters: Parameters | None, body: Any) -> Iterator[HTTPResponse]:
-        request = self._request(method, path, parameters, body)
-        for attempt in range(1, ATTEMPTS + 1):
+    def _answer(
+        self, method: str, path: str, parameters: Parameters | None, body: Any, attempts: int = ATTEMPTS
+    ) -> Iterator[HTTPResponse]:
+        renewed = False
+        for attempt in range(1, attempts + 2):
+            request = self._request(method, path, parameters, body)
             try:
                 response = urlopen(request, timeout=self._timeout)  # noqa: S310 (only http and https get here)
             except HTTPError as error:
                 with error:
                     failure = _failure(error)
-                    if error.code not in _BUSY or attempt == ATTEMPTS:
+                    if error.code == 401 and not renewed and self._tokens is not None and self._tokens.renew():
+                        renewed = True
+                        continue
+                    asked = _asked(error.headers.get("Retry-After"))
+                    if error.code not in _BUSY or attempt >= attempts or asked > LONGEST_PATIENCE_SECONDS:
                         raise failure from None
-                    time.sleep(_wait(error.headers.get("Retry-After"), attempt))
+                    time.sleep(min(max(asked, 0.25 * float(2**attempt)), LONGEST_WAIT_SECONDS))
             except (URLError, OSError, HTTPException) as error:
                 reason = getattr(error, "reason", None) or error
                 raise RemoteError(0, "UNREACHABLE", f"{self.url} cannot be reached: {reason}") from error
@@ -86,8 +115,8 @@ class Client:
         query = urlencode(_pairs(parameters or {}))
         url = f"{self.url}{BASE_PATH}{quote(path)}" + (f"?{query}" if query else "")
         headers = {"Accept": "application/json", "User-Agent": f"cost-ops/{__version__}"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        if credential := self._key or ("" if self._tokens is None else self._tokens.bearer()):
+            headers["Authorization"] = f"Bearer {credential}"
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -104,9 +133,9 @@ def _pairs(parameters: Parameters) -> Sequence[tuple[str, str]]:
     return pairs
 
 
-def _wait(retry_after: str | None, attempt: int) -> float:
-    asked = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
-    return min(max(asked, 0.25 * float(2**attempt)), LONGEST_WAIT_SECONDS)
+def _asked(retry_after: str | None) -> float:
+    """How many seconds the server asks to wait."""
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
 
 
 def _failure(error: HTTPError) -> RemoteError:
@@ -116,6 +145,8 @@ def _failure(error: HTTPError) -> RemoteError:
         message, code = str(content["message"]), str(content["code"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return RemoteError(error.code, "UNKNOWN", f"the server answered {error.code} {error.reason}")
+    if isinstance(later := content.get("retry_after"), int) and later > LONGEST_PATIENCE_SECONDS:
+        message = f"{message}; come back in {later} seconds"
     details = content.get("details")
     return RemoteError(
         error.code,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select, true, update
 
 from cost_ops.domain.access import ApiKey
-from cost_ops.domain.errors import NotFound
+from cost_ops.domain.errors import Conflict, NotFound
 from cost_ops.domain.periods import from_us, to_us
+from cost_ops.storage.sql.access_rows import instant, stored
 from cost_ops.storage.tables import api_keys
 from cost_ops.storage.transaction import Transaction
+
+_CHANGEABLE = ("name", "permissions", "projects", "expires_at", "revoked_at", "replaced_by")
 
 
 class StoredApiKeys:
@@ -42,11 +47,27 @@ class StoredApiKeys:
         self._tx.write(insert(api_keys).values(_values(key)))
 
     def update(self, key: ApiKey) -> None:
-        """Replace name, permissions, expiry and revocation of a stored key. Raises NotFound."""
-        new = {name: _values(key)[name] for name in ("name", "permissions", "expires_at", "revoked_at")}
-        done = self._tx.write(update(api_keys).where(self._visible(), api_keys.c.key_id == key.key_id).values(new))
-        if done.rowcount == 0:
+        """Replace name, permissions, projects, expiry, revocation and successor of a stored key.
+
+        Raises NotFound, and Conflict where the key got another successor meanwhile.
+        """
+        k = api_keys.c
+        new = {name: _values(key)[name] for name in _CHANGEABLE}
+        mine = self._visible() & (k.key_id == key.key_id)
+        if key.replaced_by is not None:
+            mine &= k.replaced_by.is_(None) | (k.replaced_by == key.replaced_by)
+        if self._tx.write(update(api_keys).where(mine).values(new)).rowcount == 0:
+            if self.get(key.key_id) is not None:
+                raise Conflict(f"The key key_{key.key_id} was rotated meanwhile; rotate the key that took its place")
             raise NotFound(f"No API key {key.key_id!r}")
+
+    def used(self, last_used: Sequence[tuple[str, datetime]]) -> None:
+        """Note when keys were last used; never moves an instant back."""
+        k = api_keys.c
+        for key_id, at in sorted(last_used):
+            earlier = k.last_used_at.is_(None) | (k.last_used_at < to_us(at))
+            mine = self._visible() & (k.key_id == key_id) & earlier
+            self._tx.write(update(api_keys).where(mine).values(last_used_at=to_us(at)))
 
 
 def _values(key: ApiKey) -> dict[str, Any]:
@@ -59,8 +80,12 @@ def _values(key: ApiKey) -> dict[str, Any]:
         "salt": key.salt,
         "secret_hash": key.secret_hash,
         "created_at": to_us(key.created_at),
-        "expires_at": None if key.expires_at is None else to_us(key.expires_at),
-        "revoked_at": None if key.revoked_at is None else to_us(key.revoked_at),
+        "expires_at": stored(key.expires_at),
+        "revoked_at": stored(key.revoked_at),
+        "projects": list(key.projects) or None,
+        "created_by": key.created_by,
+        "replaced_by": key.replaced_by,
+        "last_used_at": stored(key.last_used_at),
     }
 
 
@@ -74,6 +99,10 @@ def _key(row: Any) -> ApiKey:
         bytes(row.salt),
         bytes(row.secret_hash),
         from_us(row.created_at),
-        None if row.expires_at is None else from_us(row.expires_at),
-        None if row.revoked_at is None else from_us(row.revoked_at),
+        instant(row.expires_at),
+        instant(row.revoked_at),
+        tuple(row.projects or ()),
+        row.created_by,
+        row.replaced_by,
+        instant(row.last_used_at),
     )

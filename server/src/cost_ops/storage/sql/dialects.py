@@ -74,6 +74,14 @@ def insert_or_ignore(tx: Transaction, table: Table) -> Any:
     return insert.on_conflict_do_nothing()
 
 
+def upsert(tx: Transaction, table: Table) -> Any:
+    """An insert that puts new values in place of a row with the same key."""
+    insert = postgresql.insert(table) if tx.postgres else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=keys, set_=others)
+
+
 def tag_value(tx: Transaction, tags: ColumnElement[Any], key: str) -> ColumnElement[Any]:
     """The value of a tag; NULL for records without it."""
     if tx.postgres:

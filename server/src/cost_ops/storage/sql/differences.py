@@ -44,10 +44,8 @@ class Place(NamedTuple):
 
 def found(tx: Transaction, organization_id: str, organization: int) -> list[str]:
     """Differences in words, at most `MOST`; all from one state of the database. Changes nothing."""
-    if tx.postgres and not tx.writing:
-        tx.raw.commit()
-        tx.raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        tx.raw.execute("SET LOCAL statement_timeout = 0")
+    if not tx.writing:
+        tx.driver.read_one_state(tx)
     words: list[str] = []
     for difference in _all(tx, organization_id, organization):
         words.append(difference)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cost_ops.domain.access import Organization
 from cost_ops.domain.periods import from_us, to_us
+from cost_ops.storage.sql.access_rows import quota_of
 from cost_ops.storage.sql.dialects import insert_or_ignore
 from cost_ops.storage.tables import organizations
 from cost_ops.storage.transaction import Transaction
@@ -61,12 +63,16 @@ def add(tx: Transaction, names: Mapping[str, str], now: datetime) -> None:
     tx.write(insert_or_ignore(tx, organizations), rows)
 
 
-def _organization(row: tuple[str, str, int]) -> Organization:
-    organization_id, name, created_us = row
-    return Organization(organization_id, name, from_us(created_us))
+def rename(tx: Transaction, organization_id: str, name: str) -> None:
+    """Put a name in place of the old one."""
+    tx.write(update(organizations).where(organizations.c.organization_id == organization_id).values(name=name))
 
 
-_rows = select(organizations.c.organization_id, organizations.c.name, organizations.c.created_at)
+def _organization(row: Any) -> Organization:
+    return Organization(row.organization_id, row.name, from_us(row.created_at), quota_of(row))
+
+
+_rows = select(organizations)
 
 
 def get(tx: Transaction, organization_id: str) -> Organization | None:
