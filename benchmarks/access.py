@@ -123,7 +123,7 @@ def _with_policies(application: Application) -> str:
 
 
 def _over_http(url: str, key: str, folder: Path, *, quick: bool) -> list[Row]:
-    seconds, rounds = (2.0, 1) if quick else (6.0, 3)
+    seconds, rounds = (2.0, 1) if quick else (5.0, 4)
     alone: list[dict[str, Any]] = []
     flooded: list[dict[str, Any]] = []
     with served(url, key, ORGANIZATION, folder) as loaded:
@@ -154,7 +154,8 @@ def _ingest(url: str, key: str, folder: Path, seconds: float, rounds: int) -> li
         application.close()
     found: dict[tuple[str, int], list[float]] = {}
     for number in range(rounds):
-        for organization, secret in ((ORGANIZATION, key), ("policies", full)):
+        sides = [(ORGANIZATION, key), ("policies", full)]
+        for organization, secret in sides if number % 2 else reversed(sides):  # the ledger grows
             with served(url, secret, organization, folder) as loaded:
                 _say(f"ingest for {organization}, round {number + 1} of {rounds}")
                 singles = loaded.load(seconds=seconds, connections=64)

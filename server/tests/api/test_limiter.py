@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cost_ops.api.limiter import Limiter
+from cost_ops.api.strangers import LONGEST_WAIT_SECONDS
 from cost_ops.api.metrics import Metrics
 from cost_ops.api.tickets import NO_LIMIT, Ticket, TooMany
 from cost_ops.bootstrap import Application
@@ -392,6 +393,18 @@ def test_a_network_of_ipv6_is_one_client(harness: Harness, one: str, other: str,
     limiter = harness.limiter(anonymous_per_hour=10)
     limiter.admit_stranger(one)
     assert limiter.admit_stranger(other).remaining == (8 if same else 9)
+
+
+def test_whoever_fails_often_waits_ever_longer_and_others_do_not(harness: Harness) -> None:
+    limiter = harness.limiter(anonymous_per_hour=10)
+    waits = []
+    for _ in range(10):
+        limiter.admit_stranger("192.0.2.1")
+        waits.append(limiter.patience("192.0.2.1"))
+    assert waits[:5] == [0.0] * 5
+    assert waits[5:] == sorted(waits[5:])
+    assert (waits[5] > 0, waits[-1], limiter.patience("192.0.2.2")) == (True, LONGEST_WAIT_SECONDS, 0.0)
+    assert harness.limiter(anonymous_per_hour=0).patience("192.0.2.1") == 0.0
 
 
 def test_only_so_many_addresses_are_remembered(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

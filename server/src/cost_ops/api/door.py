@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import datetime
+import asyncio
 
 from cost_ops.api.arrival import Arrival, HeaderPairs, session_cookie
 from cost_ops.api.authentication import Authenticator
@@ -11,14 +10,13 @@ from cost_ops.api.limiter import Limiter
 from cost_ops.api.refusals import Refusals
 from cost_ops.api.tickets import TooMany
 from cost_ops.bootstrap import Application
-from cost_ops.domain.access import Principal, authorize
+from cost_ops.domain.access import Principal
 from cost_ops.domain.csrf import check_csrf
-from cost_ops.domain.decisions import Asked, decide, effective
+from cost_ops.domain.decisions import Asked, effective, refusal
 from cost_ops.domain.errors import CostOpsError, Forbidden, Unauthorized
 from cost_ops.domain.plans import DEFAULT_PLAN
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_MAX_EFFECTIVE = 1_000
 
 
 class Door:
@@ -31,7 +29,6 @@ class Door:
         self._authenticator = authenticator
         self._limiter = limiter
         self._refusals = refusals
-        self._effective: OrderedDict[tuple[Principal, str | None, datetime], Principal] = OrderedDict()
 
     async def admit(self, arrival: Arrival, permission: str | None) -> Principal:
         """Who sent a request that takes a permission (None: anybody who is known).
@@ -42,7 +39,7 @@ class Door:
         if principal is None:
             principal = await self._identify(arrival)
         if principal.policies or principal.quota.plan != DEFAULT_PLAN:
-            principal = self._as_of_now(principal, arrival.address)
+            principal = effective(principal, self._clock(), arrival.address)
         arrival.principal = principal
         limits = principal.quota.limits
         if not limits.unlimited and principal.organization_id is not None:
@@ -54,8 +51,8 @@ class Door:
                 arrival.ticket = refused.ticket
                 raise
             arrival.ticket = ticket
-        if permission is not None and permission not in principal.permissions:
-            self._authorize(principal, permission, arrival.address)
+        if permission is not None and not principal.may(permission):
+            raise refusal(principal, Asked(permission, self._clock(), arrival.address))
         return principal
 
     def admit_anybody(self, arrival: Arrival) -> None:
@@ -103,8 +100,15 @@ class Door:
                 raise Unauthorized
             return await self._authenticator.authenticate(header[7:])
         except Unauthorized:
-            arrival.ticket = self._limiter.admit_stranger(arrival.address)
+            await self._turn_away(arrival)
             raise
+
+    async def _turn_away(self, arrival: Arrival) -> None:
+        """Count a failure where it came from; whoever fails often waits for the answer. Raises RateLimited."""
+        try:
+            arrival.ticket = self._limiter.admit_stranger(arrival.address)
+        finally:
+            await asyncio.sleep(self._limiter.patience(arrival.address))
 
     async def _by_cookie(self, arrival: Arrival) -> Principal:
         value = session_cookie(arrival.headers)
@@ -115,23 +119,3 @@ class Door:
             arrival.principal = principal
             raise Forbidden("session", fault)
         return principal
-
-    def _as_of_now(self, principal: Principal, address: str | None) -> Principal:
-        """The principal with policies and plan worked in, remembered for the second that it is."""
-        now = self._clock()
-        key = (principal, address, now.replace(microsecond=0))
-        found = self._effective.get(key)
-        if found is None:
-            found = self._effective[key] = effective(principal, now, address)
-            if len(self._effective) > _MAX_EFFECTIVE:
-                self._effective.popitem(last=False)
-        return found
-
-    def _authorize(self, principal: Principal, permission: str, address: str | None) -> None:
-        """Raises Forbidden, with the reason where it is more than a permission that was never given."""
-        if principal.may(permission):
-            return
-        decision = decide(principal, Asked(permission, self._clock(), address))
-        if decision.details or any(step.verdict == "denies" for step in decision.steps):
-            raise Forbidden(permission, decision.reason, **dict(decision.details))
-        authorize(principal, permission)

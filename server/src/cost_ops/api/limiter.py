@@ -1,9 +1,10 @@
 """Holds organisations to their limits, before a request's body is read.
 
 Permits are taken in blocks from a store that all processes and replicas share, so that most requests ask nobody. A
-block is what was needed in the last twentieth of a second, and ahead of need never more than a sixteenth of what is
-left: near the end permits are taken one by one, and exactly as many requests are let in as the limit says. What is in
-hand and not used for a moment goes back. How many are under way at once is counted in each process.
+block is what is needed in a twentieth of a second, or in half a second while plenty is left, and ahead of need never
+more than a sixteenth of what is left: near the end permits are taken one by one, and exactly as many requests are let
+in as the limit says. What is in hand and not used for a moment goes back. How many are under way at once is counted in
+each process.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from cost_ops.logs import logger
 
 _T = TypeVar("_T")
 BLOCK_SECONDS = 0.05
+PLENTY, MORE = 1_000, 10
+"""Where a thousand such blocks are left, ten are taken at once: the end is far, and the store is asked less often."""
+
 IDLE_SECONDS = 0.1
 REFUSED_SECONDS = 0.1
 """How long a refusal holds without another look: meanwhile others may have given permits back."""
@@ -95,6 +99,10 @@ class Limiter:
         """Let a request in that has no valid credential. Raises RateLimited."""
         return self._strangers.admit(address)
 
+    def patience(self, address: str | None) -> float:
+        """Seconds that somebody without a valid credential waits for being refused: they fail often."""
+        return self._strangers.patience(address)
+
     def leave(self, ticket: Ticket) -> None:
         """The request was answered."""
         if ticket.underway is not None:
@@ -156,6 +164,8 @@ class Limiter:
         windows, now = account.windows, self._timer()
         recent, elapsed = account.admitted - account.since, now - account.taken_at
         ahead = int(recent * BLOCK_SECONDS / max(elapsed, BLOCK_SECONDS / 10))
+        if account.beyond > ahead * PLENTY:
+            ahead *= MORE
         account.taken_at, account.since = now, account.admitted
         if self._clock() >= account.ends:
             self._put_back(account.holder, *account.let_go())

@@ -14,6 +14,7 @@ NAME = "anonymous_per_hour"
 MOST_ADDRESSES = 10_000
 """How many are remembered: those that asked last."""
 
+LONGEST_WAIT_SECONDS = 1.0
 _IPV6_HOST_BITS = 64
 
 
@@ -40,6 +41,16 @@ class Strangers:
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
         return Ticket(None, shown(window, count), window.limit - count.used)
+
+    def patience(self, address: str | None) -> float:
+        """Seconds that somebody waits before they are refused again: none at first, more once half of their requests
+        are used up, `LONGEST_WAIT_SECONDS` at the end. A flood on N connections is then N requests in that time.
+        """
+        window = self._window
+        if window is None:
+            return 0.0
+        count = current(window, self._counts.get(_client(address)), unix_seconds(self._clock()))
+        return LONGEST_WAIT_SECONDS * max(0.0, min(2 * count.used / window.limit - 1, 1.0))
 
     def pairs(self, address: str | None) -> Pairs:
         """The headers for somebody who was not let in, or did not ask for anything that is counted."""

@@ -59,6 +59,10 @@ class Principal:
     policies: tuple[Policy, ...] = ()
     quota: Quota = DEFAULT_QUOTA
 
+    def __hash__(self) -> int:
+        """By who it is: what they may do is long, and principals are looked up for every request."""
+        return hash((self.organization_id, self.key_id, self.user_id, self.session_id))
+
     def may(self, permission: str) -> bool:
         """Whether the principal holds a permission."""
         return permission in self.permissions or (self.owner and ADMIN in self.permissions)

@@ -65,9 +65,9 @@ def decide(principal: Principal, asked: Asked) -> Decision:
 
 
 def refusal(principal: Principal, asked: Asked) -> Forbidden:
-    """The error for a principal that lacks a permission, and why: the plan, a policy, or that nothing grants it."""
+    """The error for a principal that lacks a permission; where it is for the plan or a policy, it says which."""
     decision = decide(principal, asked)
-    return Forbidden(asked.permission, None if decision.allowed else decision.reason, **dict(decision.details))
+    return Forbidden(asked.permission, decision.reason if decision.details else None, **dict(decision.details))
 
 
 def check_feature(quota: Quota, feature: str, permission: str) -> None:
