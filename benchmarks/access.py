@@ -11,7 +11,7 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def _with_policies(application: Application) -> str:
 
 
 def _over_http(url: str, key: str, folder: Path, *, quick: bool) -> list[Row]:
-    seconds, rounds = (2.0, 1) if quick else (5.0, 4)
+    seconds, rounds = (2.0, 1) if quick else (4.0, 6)
     alone: list[dict[str, Any]] = []
     flooded: list[dict[str, Any]] = []
     with served(url, key, ORGANIZATION, folder) as loaded:
@@ -152,22 +152,34 @@ def _ingest(url: str, key: str, folder: Path, seconds: float, rounds: int) -> li
             installation.credentials.set_quota("policies", Quota("professional", Limits(PLENTY, PLENTY, 10_000)))
     finally:
         application.close()
-    found: dict[tuple[str, int], list[float]] = {}
+    return [
+        row
+        for batch in (None, 1_000)
+        for row in _compared(
+            url, ((ORGANIZATION, key), ("policies", full)), folder, seconds=seconds, rounds=rounds, batch=batch
+        )
+    ]
+
+
+def _compared(
+    url: str, sides: Sequence[tuple[str, str]], folder: Path, *, seconds: float, rounds: int, batch: int | None
+) -> Iterator[Row]:
+    """One kind of load for both sides, in turns: what the disk does meanwhile falls on both."""
+    what = "single records" if batch is None else f"batches of {batch:,}"
+    load = {"connections": 64} if batch is None else {"connections": 4, "batch": batch}
+    found: dict[str, list[dict[str, Any]]] = {organization: [] for organization, _ in sides}
     for number in range(rounds):
-        sides = [(ORGANIZATION, key), ("policies", full)]
         for organization, secret in sides if number % 2 else reversed(sides):  # the ledger grows
             with served(url, secret, organization, folder) as loaded:
-                _say(f"ingest for {organization}, round {number + 1} of {rounds}")
-                singles = loaded.load(seconds=seconds, connections=64)
-                batches = loaded.load(seconds=seconds, connections=4, batch=1_000)
-            found.setdefault((organization, 1), []).append(singles["records_per_second"])
-            found.setdefault((organization, 1_000), []).append(batches["records_per_second"])
-    rows = []
-    for size, what in ((1, "single records"), (1_000, "batches of 1,000")):
-        without, full_rate = statistics.median(found[ORGANIZATION, size]), statistics.median(found["policies", size])
-        note = f"{full_rate:,.0f} records/s with, {without:,.0f} without"
-        rows.append(Row(f"{what}, with limits, policies and audit", full_rate / without, "×", at_least(0.9), note))
-    return rows
+                _say(f"{what} for {organization}, round {number + 1} of {rounds}")
+                found[organization].append(loaded.load(seconds=seconds, **load))
+    (without, _), (full, _) = sides
+    rates = {name: _median(found[name], "records_per_second") for name in found}
+    work = {name: _median(found[name], "cpu_us_per_request") for name in found}
+    note = f"{rates[full]:,.0f} records/s with, {rates[without]:,.0f} without"
+    yield Row(f"{what}, with limits, policies and audit", rates[full] / rates[without], "×", at_least(0.9), note)
+    spent = f"{work[full]:,.0f} µs with, {work[without]:,.0f} µs without"
+    yield Row("… the server's processor time for a request", work[full] / work[without], "×", None, spent)
 
 
 def _median(found: Sequence[dict[str, Any]], name: str) -> float:

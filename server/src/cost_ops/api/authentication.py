@@ -141,12 +141,14 @@ class Authenticator:
     async def _read_again(self, known: _Verified) -> None:
         started = self._timer()
         try:
-            known.identified = await asyncio.to_thread(known.look)
+            found = await asyncio.to_thread(known.look)
         except Unauthorized:
             self._forget(known)
             raise
         finally:
             known.reading = None
+        if found != known.identified:  # the same object is quicker to look up, for every request to come
+            known.identified = found
         known.read_at = started
         self._metrics.key_refreshed.inc()
 
