@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cost_ops.api.limiter import Limiter
-from cost_ops.api.strangers import LONGEST_WAIT_SECONDS
 from cost_ops.api.metrics import Metrics
+from cost_ops.api.strangers import LONGEST_WAIT_SECONDS
 from cost_ops.api.tickets import NO_LIMIT, Ticket, TooMany
 from cost_ops.bootstrap import Application
 from cost_ops.domain.errors import RateLimited, Unavailable
