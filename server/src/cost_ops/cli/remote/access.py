@@ -10,8 +10,6 @@ from cost_ops.cli.remote.auth import public_part
 from cost_ops.cli.remote.client import Client
 from cost_ops.domain.periods import format_instant
 
-_PAGE_SIZE = 100
-
 
 class RemoteNoun:
     """One kind of thing, under a path of its own."""
@@ -23,15 +21,7 @@ class RemoteNoun:
 
     def search(self, organization_id: str | None) -> list[Document]:
         """All of them, page by page."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            parameters = {"organization_id": organization_id, "page": page, "page_size": _PAGE_SIZE}
-            answer = self._client.get(self._path, parameters)
-            found.extend(answer["data"])
-            if not answer["pagination"]["has_next"]:
-                return found
-            page += 1
+        return self._client.pages(self._path, {"organization_id": organization_id})[0]
 
     def get(self, organization_id: str | None, identity: str) -> Document:
         """One of them."""

@@ -8,8 +8,6 @@ from typing import Any
 from cost_ops.cli.backend import Document
 from cost_ops.cli.remote.client import Client
 
-_PAGE_SIZE = 100
-
 
 class RemoteKeys:
     """API keys as the holder of an admin key."""
@@ -25,15 +23,7 @@ class RemoteKeys:
 
     def search(self, organization_id: str | None) -> list[Document]:
         """Keys, newest first."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            parameters = {"organization_id": organization_id, "page": page, "page_size": _PAGE_SIZE}
-            answer = self._client.get("/auth/keys", parameters)
-            found.extend(answer["data"])
-            if not answer["pagination"]["has_next"]:
-                return found
-            page += 1
+        return self._client.pages("/auth/keys", {"organization_id": organization_id})[0]
 
     def describe(self, key_id: str) -> Document:
         """One key."""

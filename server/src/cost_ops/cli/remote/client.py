@@ -19,6 +19,7 @@ from cost_ops.domain.exact_json import json_text, parse_json
 
 BASE_PATH = "/api/v1"
 ATTEMPTS = 6
+MOST_ON_A_PAGE = 100
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_PATIENCE_SECONDS = 60.0
 """Whoever is asked to come back later than that is told, instead of waiting."""
@@ -54,6 +55,18 @@ class Client:
     def get(self, path: str, parameters: Parameters | None = None) -> Any:
         """The JSON answer to a GET."""
         return self.send("GET", path, parameters=parameters)
+
+    def pages(self, path: str, parameters: Parameters, limit: int | None = None) -> tuple[list[Any], int]:
+        """What a list holds, page by page, at most `limit`, and how much there is in all. Raises RemoteError."""
+        found: list[Any] = []
+        size = MOST_ON_A_PAGE if limit is None else min(MOST_ON_A_PAGE, limit)
+        page = 1
+        while True:
+            answer = self.get(path, {**parameters, "page": page, "page_size": size})
+            found.extend(answer["data"])
+            if not answer["pagination"]["has_next"] or (limit is not None and len(found) >= limit):
+                return found[:limit], int(answer["pagination"]["total_items"])
+            page += 1
 
     def send(
         self,

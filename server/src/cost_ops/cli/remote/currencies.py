@@ -12,7 +12,6 @@ from cost_ops.domain.exchange import ExchangeRate
 from cost_ops.domain.money import format_decimal
 
 _BATCH = 5000
-_PAGE_SIZE = 100
 
 
 class RemoteCurrencies:
@@ -39,22 +38,8 @@ class RemoteCurrencies:
         self, *, base: str | None, quote: str | None, first: date | None, last: date | None, limit: int
     ) -> tuple[list[Document], int]:
         """Stored rates, page by page up to the limit."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            parameters = {
-                "base": base,
-                "quote": quote,
-                "first_date": first,
-                "last_date": last,
-                "page": page,
-                "page_size": min(_PAGE_SIZE, limit),
-            }
-            answer = self._client.get("/exchange-rates", parameters)
-            found.extend(answer["data"])
-            if len(found) >= limit or not answer["pagination"]["has_next"]:
-                return found[:limit], answer["pagination"]["total_items"]
-            page += 1
+        asked = {"base": base, "quote": quote, "first_date": first, "last_date": last}
+        return self._client.pages("/exchange-rates", asked, limit)
 
     def effective(self, base: str, quote: str, day: date | None) -> Document:
         """How one currency becomes another on a UTC day."""

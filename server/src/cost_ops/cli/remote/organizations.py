@@ -9,8 +9,6 @@ from cost_ops.cli.documents import Document
 from cost_ops.cli.errors import RemoteError
 from cost_ops.cli.remote.client import Client
 
-_PAGE_SIZE = 100
-
 
 class RemoteOrganizations:
     """Organisations as the holder of a key."""
@@ -21,13 +19,7 @@ class RemoteOrganizations:
 
     def search(self) -> list[Document]:
         """Those that the key may see."""
-        found: list[Document] = []
-        page, more = 1, True
-        while more:
-            answer = self._client.get("/organizations", {"page": page, "page_size": _PAGE_SIZE})
-            found += answer["data"]
-            page, more = page + 1, answer["pagination"]["has_next"]
-        return found
+        return self._client.pages("/organizations", {})[0]
 
     def limits(self, organization_id: str) -> Document:
         """One with its limits and their use."""

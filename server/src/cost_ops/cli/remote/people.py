@@ -10,8 +10,6 @@ from cost_ops.cli.people_backend import Document
 from cost_ops.cli.remote.client import Client
 from cost_ops.domain.errors import NotFound
 
-_PAGE_SIZE = 100
-
 
 class RemoteMembers:
     """Members of an organisation."""
@@ -22,15 +20,7 @@ class RemoteMembers:
 
     def search(self, organization_id: str | None) -> list[Document]:
         """All of them, by address."""
-        found: list[Document] = []
-        page = 1
-        while True:
-            parameters = {"organization_id": organization_id, "page": page, "page_size": _PAGE_SIZE}
-            answer = self._client.get("/users", parameters)
-            found.extend(answer["data"])
-            if not answer["pagination"]["has_next"]:
-                return found
-            page += 1
+        return self._client.pages("/users", {"organization_id": organization_id})[0]
 
     def add(self, organization_id: str | None, fields: Mapping[str, Any]) -> Document:
         """A new one, and a letter."""

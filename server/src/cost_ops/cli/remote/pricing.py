@@ -10,8 +10,6 @@ from cost_ops.cli.backend import Document, PriceSearch, ReviewSearch, SyncWanted
 from cost_ops.cli.remote.client import Client
 from cost_ops.domain.periods import format_instant
 
-_PAGE_SIZE = 100
-
 
 class RemotePricing:
     """Prices as the holder of a key: an organisation's key adds its organisation's own."""
@@ -28,7 +26,7 @@ class RemotePricing:
             "model_id": wanted.model_id,
             "current": None if wanted.everything else "true",
         }
-        return self._pages("/pricing", asked, wanted.limit)
+        return self._client.pages("/pricing", asked, wanted.limit)
 
     def get(self, organization_id: str | None, price_id: str) -> Document:
         """One price."""
@@ -75,7 +73,7 @@ class RemotePricing:
     def reviews(self, wanted: ReviewSearch) -> tuple[list[Document], int]:
         """Prices that wait for a person, page by page up to the limit."""
         asked = {"status": wanted.status or "all", "kind": wanted.kind, "provider": wanted.provider}
-        return self._pages("/pricing/reviews", asked, wanted.limit)
+        return self._client.pages("/pricing/reviews", asked, wanted.limit)
 
     def review(self, review_id: str) -> Document:
         """One of them."""
@@ -98,16 +96,6 @@ class RemotePricing:
         parameters = {"organization_id": organization_id, "provider": provider, "model_id": model_id}
         steps = self._client.get("/pricing/history", parameters)["data"]
         return [{**s["price"], **{k: s[k] for k in ("holds_from", "holds_to", "found_by")}} for s in steps]
-
-    def _pages(self, path: str, asked: Mapping[str, Any], limit: int) -> tuple[list[Document], int]:
-        found: list[Document] = []
-        page = 1
-        while True:
-            answer = self._client.get(path, {**asked, "page": page, "page_size": min(_PAGE_SIZE, limit)})
-            found.extend(answer["data"])
-            if len(found) >= limit or not answer["pagination"]["has_next"]:
-                return found[:limit], answer["pagination"]["total_items"]
-            page += 1
 
     def unpriced(self, organization_id: str | None) -> list[Document]:
         """Usage without a price."""
