@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from cost_ops import logs
-from cost_ops.settings import LoggingSettings
+from cost_ops.settings_sections import LoggingSettings
 
 FORGED = "gone wrong\n2026-11-22T00:00:00Z [info     ] all is well\r\x1b[2K\x9b31m\u2028end"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cost_ops.catalog import PROVIDER_NAMES
@@ -17,6 +19,7 @@ from cost_ops.interfaces.clock import Clock, system_clock
 from cost_ops.interfaces.context import Context, IngestRules
 from cost_ops.interfaces.limits import PermitStore
 from cost_ops.interfaces.login import LoginTools, Mailer
+from cost_ops.interfaces.notifications import NotificationTools
 from cost_ops.interfaces.storage import Storage
 from cost_ops.services import price_reviews, pricing, repricing, settling
 from cost_ops.services.price_reviews import Decided
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
     from cost_ops.catalog import Prepared, SyncPlan
     from cost_ops.domain.reprice_runs import RepriceRequest, RepriceRun
     from cost_ops.notifiers.outbox import Outbox
+    from cost_ops.notifiers.smtp import SmtpAccount
+
+
+MAIL_SECONDS = 6.0
+"""How long a mail server may take for one answer: a message needs several, and is somebody else's after a minute."""
 
 
 class Books:
@@ -84,6 +92,9 @@ class Application:
     outbox: Outbox
     """What is done when nobody waits for it."""
 
+    notification_tools: Callable[[], NotificationTools]
+    """What channels are told with, made at first use and then the same."""
+
     @property
     def shapes(self) -> ShapeBook:
         """How providers' payloads are read."""
@@ -117,7 +128,44 @@ def open_application(settings: Settings, clock: Clock = system_clock) -> Applica
     redis_url = settings.limits.redis_url
     permits = open_redis_permits(redis_url) if redis_url else storage.permit_store()
     outbox = Outbox()
-    return Application(settings, storage, Books(storage), clock, permits, login_tools(settings, clock, outbox), outbox)
+    tools = login_tools(settings, clock, outbox)
+    check_secret_key(settings)
+    notifying = cache(partial(notification_tools, settings, storage, clock))
+    return Application(settings, storage, Books(storage), clock, permits, tools, outbox, notifying)
+
+
+def check_secret_key(settings: Settings) -> None:
+    """Raises InvalidInput where the key for secrets of channels is set to something that is none."""
+    from cost_ops.credentials.encryption import master_key
+
+    master_key(settings.notifications.secret_key)
+
+
+def notification_tools(settings: Settings, storage: Storage, clock: Clock) -> NotificationTools:
+    """What channels are checked, kept and told with."""
+    from cost_ops.credentials.encryption import StoredKeyVault
+    from cost_ops.notifiers.apprise_channel import AppriseSender
+    from cost_ops.notifiers.email_channel import EmailSender
+    from cost_ops.notifiers.pagerduty import PagerDutySender
+    from cost_ops.notifiers.slack import SlackSender
+    from cost_ops.notifiers.smtp import MailServer
+    from cost_ops.notifiers.teams import TeamsSender
+    from cost_ops.notifiers.webhook import WebhookSender
+
+    told = settings.notifications
+    private, account = told.allow_private_addresses, _smtp_account(settings)
+    return NotificationTools(
+        vault=StoredKeyVault(storage, clock, told.secret_key),
+        senders={
+            "webhook": WebhookSender(clock, private=private),
+            "email": EmailSender(None if account is None else MailServer(account, clock, timeout_seconds=MAIL_SECONDS)),
+            "slack": SlackSender(private=private),
+            "teams": TeamsSender(private=private),
+            "pagerduty": PagerDutySender(private=private),
+            "apprise": AppriseSender(private=private),
+        },
+        group_wait=timedelta(seconds=told.group_wait_secs),
+    )
 
 
 def login_tools(settings: Settings, clock: Clock, outbox: Outbox) -> LoginTools:
@@ -134,16 +182,20 @@ def login_tools(settings: Settings, clock: Clock, outbox: Outbox) -> LoginTools:
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
-    from cost_ops.notifiers.smtp import SmtpAccount, SmtpMailer
+    from cost_ops.notifiers.smtp import SmtpMailer
+
+    account = _smtp_account(settings)
+    return None if account is None else SmtpMailer(account, clock)
+
+
+def _smtp_account(settings: Settings) -> SmtpAccount | None:
+    from cost_ops.notifiers.smtp import SmtpAccount
 
     mail = settings.notifications
     if not mail.smtp_host:
         return None
     sender = mail.smtp_from or f"LLM Cost Ops <cost-ops@{mail.smtp_host}>"
-    return SmtpMailer(
-        SmtpAccount(mail.smtp_host, mail.smtp_port, mail.smtp_user, mail.smtp_password, mail.smtp_security, sender),
-        clock,
-    )
+    return SmtpAccount(mail.smtp_host, mail.smtp_port, mail.smtp_user, mail.smtp_password, mail.smtp_security, sender)
 
 
 def _public_url(settings: Settings) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from cost_ops.settings import LoggingSettings
+from cost_ops.settings_sections import LoggingSettings
 
 _SECRET = re.compile(r"\b(sk_(?:live|test|admin)_[0-9a-z]{8})_[0-9A-Za-z]+")
 _BEARER = re.compile(r"(?i)\b(bearer)\s+(?!sk_)[^\s\"',;]+")

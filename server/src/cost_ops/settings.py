@@ -16,6 +16,21 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cost_ops.domain.errors import InvalidInput, Problem, invalid
+from cost_ops.settings_sections import (
+    AuthSettings,
+    BudgetsSettings,
+    CacheSettings,
+    DatabaseSettings,
+    DefaultsSettings,
+    IngestSettings,
+    JobsSettings,
+    LimitsSettings,
+    LoggingSettings,
+    NotificationsSettings,
+    PricingSettings,
+    RetentionSettings,
+    ServerSettings,
+)
 
 FILE_NAME = "cost-ops.toml"
 ENV_PREFIX = "COST_OPS_"
@@ -26,135 +41,6 @@ SHORT_VARIABLES = {
     "COST_OPS_ORGANIZATION": "defaults.organization",
 }
 """Variables with a name of their own; the long form (`COST_OPS_DEFAULTS_API_URL`) wins over them."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
-    """Where the ledger is kept."""
-
-    url: str = field(
-        default="sqlite:cost-ops.db", metadata={"help": "sqlite:FILE or postgresql://user:password@host/db"}
-    )
-    pool_size: int = field(default=10, metadata={"help": "connections kept per process (PostgreSQL)"})
-    pgbouncer: bool = field(
-        default=False, metadata={"help": "no prepared statements, for PgBouncer in transaction mode"}
-    )
-    row_level_security: Literal["auto", "on", "off"] = field(
-        default="auto", metadata={"help": "auto: where PostgreSQL is set up for it; on: or refuse to start; off"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CacheSettings:
-    """What a process remembers."""
-
-    enable: bool = field(default=True, metadata={"help": "remember verified keys"})
-    ttl_secs: int = field(
-        default=300, metadata={"help": "seconds that answers may be remembered; no effect in this version"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """The HTTP server."""
-
-    bind: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
-    port: int = field(default=8080, metadata={"help": "port to listen on"})
-    workers: int = field(default=1, metadata={"help": "processes"})
-    max_body_bytes: int = field(default=10 * 1024 * 1024, metadata={"help": "largest request body, unpacked"})
-    trusted_proxies: str = field(
-        default="", metadata={"help": "networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, 192.168.1.4"}
-    )
-    public_url: str = field(
-        default="", metadata={"help": "where people reach it, for links in e-mails; bind and port if empty"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AuthSettings:
-    """Credentials."""
-
-    jwt_secret: str = field(
-        default="", metadata={"help": "secret that goes into every signature of a token", "secret": True}
-    )
-    key_cache_secs: int = field(
-        default=4, metadata={"help": "seconds a verified key is remembered; a revoked one stops within"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LoggingSettings:
-    """Logs go to standard error."""
-
-    level: str = field(default="info", metadata={"help": "debug, info, warning or error"})
-    format: str = field(default="auto", metadata={"help": "json, text, or auto: text on a terminal"})
-
-
-@dataclass(frozen=True, slots=True)
-class DefaultsSettings:
-    """What is taken where nothing is said."""
-
-    organization: str = field(default="", metadata={"help": "organisation of commands that name none"})
-    timezone: str = field(default="UTC", metadata={"help": "IANA zone of days, weeks and months"})
-    api_url: str = field(default="", metadata={"help": "server that the CLI talks to; empty: the database"})
-    api_key: str = field(default="", metadata={"help": "key for that server", "secret": True})
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSettings:
-    """How usage is taken in."""
-
-    strict: bool = field(default=False, metadata={"help": "refuse usage without a known price with 404"})
-    queue_size: int = field(default=50_000, metadata={"help": "records that may wait for a commit before 503"})
-    max_group: int = field(default=5_000, metadata={"help": "records in one commit at most"})
-    future_tolerance_secs: int = field(default=300, metadata={"help": "how far a timestamp may lie ahead"})
-
-
-@dataclass(frozen=True, slots=True)
-class PricingSettings:
-    """Prices."""
-
-    allow_private_sources: bool = field(
-        default=False, metadata={"help": "POST /pricing/sync may fetch from addresses that are not public"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LimitsSettings:
-    """How often may be asked; how much is up to the organisation's plan."""
-
-    enabled: bool = field(default=True, metadata={"help": "hold organisations to the limits of their plans"})
-    anonymous_per_hour: int = field(
-        default=1000, metadata={"help": "requests an hour without a valid credential, by client address; 0: any number"}
-    )
-    redis_url: str = field(
-        default="",
-        metadata={"help": "count in this Redis (redis://…, rediss://…) instead of the database", "secret": True},
-    )
-    when_unavailable: Literal["allow", "refuse"] = field(
-        default="allow", metadata={"help": "what becomes of requests that cannot be counted: allow, or refuse with 503"}
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class NotificationsSettings:
-    """Letters to people."""
-
-    smtp_host: str = field(default="", metadata={"help": "mail server; empty: no letters are sent"})
-    smtp_port: int = field(default=587, metadata={"help": "its port; with tls usually 465"})
-    smtp_user: str = field(default="", metadata={"help": "who to log in as; empty: not at all"})
-    smtp_password: str = field(default="", metadata={"help": "password for that", "secret": True})
-    smtp_security: Literal["starttls", "tls", "none"] = field(
-        default="starttls", metadata={"help": "starttls, tls from the start, or none for a relay on this machine"}
-    )
-    smtp_from: str = field(default="", metadata={"help": "sender, such as LLM Cost Ops <costs@example.com>"})
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionSettings:
-    """How long things are kept; `cost-ops retention apply` removes what is older."""
-
-    usage_days: int = field(default=0, metadata={"help": "days that usage is kept, by whole months; 0: for ever"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +58,8 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     pricing: PricingSettings = field(default_factory=PricingSettings)
     notifications: NotificationsSettings = field(default_factory=NotificationsSettings)
+    budgets: BudgetsSettings = field(default_factory=BudgetsSettings)
+    jobs: JobsSettings = field(default_factory=JobsSettings)
     path: str | None = None
     """The file that was read, if any."""
 
@@ -190,6 +78,11 @@ _BOUNDS = {
     "ingest.max_group": (1, 100_000),
     "ingest.future_tolerance_secs": (0, 86_400),
     "retention.usage_days": (0, 36_500),
+    "budgets.lease_ttl_secs": (1, 86_400),
+    "notifications.group_wait_secs": (0, 3_600),
+    "jobs.threads": (1, 64),
+    "jobs.lease_secs": (5, 3_600),
+    "jobs.keep_days": (1, 3_650),
 }
 
 

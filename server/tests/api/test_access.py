@@ -128,6 +128,22 @@ def test_every_route_says_whether_it_heeds_scopes() -> None:
         "/api/v1/pricing/history",
         "/api/v1/pricing/{price_id}",
         "/api/v1/contracts",
+        "/api/v1/alerts",
+        "/api/v1/alerts/{alert_id}",
+        "/api/v1/alerts/{alert_id}/acknowledge",
+        "/api/v1/budgets",
+        "/api/v1/budgets/check",
+        "/api/v1/budgets/preview",
+        "/api/v1/budgets/status",
+        "/api/v1/budgets/{budget_id}",
+        "/api/v1/budgets/{budget_id}/history",
+        "/api/v1/budgets/{budget_id}/preview",
+        "/api/v1/budgets/{budget_id}/silence",
+        "/api/v1/budgets/{budget_id}/status",
+        "/api/v1/jobs",
+        "/api/v1/jobs/run",
+        "/api/v1/jobs/{job_id}",
+        "/api/v1/jobs/{job_id}/retry",
     }
 
 

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from cost_ops import logs
-from cost_ops.settings import LoggingSettings
+from cost_ops.settings_sections import LoggingSettings
 from tests.api.running import ORGANIZATION, USAGE, opened
 from tests.scenarios.running_ledger import prepare_ledger
 

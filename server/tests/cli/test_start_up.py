@@ -54,7 +54,7 @@ def test_every_command_has_help_with_examples(empty_shell: Shell, path: tuple[st
 
 
 def test_no_command_is_a_stub(empty_shell: Shell) -> None:
-    assert set(COMMANDS).isdisjoint({"forecast", "report", "budget", "top"})
+    assert set(COMMANDS).isdisjoint({"forecast", "report", "top"})
     assert "No such command" in empty_shell("forecast", "generate", code=2).stderr
 
 

@@ -1,15 +1,15 @@
 """Samples in documents: found, run as a reader would run them, and compared with what the document says.
 
 A block is run where the line `<!-- test: run -->` stands before it; blocks of one document share a folder and the
-shell's variables.
+shell's variables and functions.
 
 - ```` ```bash ````: a script; it has to succeed.
 - ```` ```console ````: commands after `$ `, each with its output below. A line `…` stands for any lines.
 - ```` ```json ```` or ```` ```text ```` after `<!-- test: answer -->`: what the block before it writes to stdout. Of JSON
   the document may show a part: what it shows has to be there.
 
-Ids, keys, tokens, hashes, times and versions may differ. Further words: `<!-- test: run, exit 1 -->` expects a failure,
-`<!-- test: run, any numbers -->` lets all numbers differ, `<!-- test: run, example -->` all of the output.
+Ids, keys, tokens, hashes, times, months and versions may differ. Further words: `<!-- test: run, exit 1 -->` expects a
+failure, `<!-- test: run, any numbers -->` lets all numbers differ, `<!-- test: run, example -->` all of the output.
 
 `UPDATE_DOCS=1 python -m pytest server/tests/docs` writes the real output into the documents instead of comparing.
 """
@@ -41,19 +41,24 @@ _BLURS = tuple(
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>"),
         (r"sk_(live|test|admin)_[0-9a-z]{8}_([0-9A-Za-z]{20,64}|…)", "<key>"),
         (r"\bkey_[0-9a-z]{8}\b", "<key id>"),
-        (r"\b(usr|ses|key)_[0-9a-z]{16}\b|\bpolicy-[0-9a-f]{12}\b", "<id>"),
+        (r"\b(usr|ses|key|lease|alert|wh|ch|dlv|job)_[0-9a-z]{16,24}\b|\b(policy|budget)-[0-9a-f]{12}\b", "<id>"),
+        (r"\bwhsec_([0-9A-Za-z+/]{32,88}={0,2}|…)", "<secret>"),
         (r"\beyJ([\w-]+\.[\w-]+\.[\w-]+|…)", "<token>"),
         (r"\b[0-9a-f]{64}\b", "<hash>"),
         (r"\breq-[0-9a-z]+", "<request>"),
         (r"\bprice-\d+", "<price>"),
         (r"genai-prices \d[\d.]*", "<genai-prices>"),
         (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", "<time>"),
+        (r"\b20\d\d-(0[1-9]|1[0-2])\b", "<month>"),
         (r"\b\d+\.\d+\.\d+\b", "<version>"),
         (r"[─━═-]{3,}", "─"),
         (r"\s+", " "),
     )
 )
-_SECRET = re.compile(r"\b(sk_(?:live|test|admin)_[0-9a-z]{8}_|eyJ)(?:[0-9A-Za-z]{20,64}\b|[\w-]+\.[\w-]+\.[\w-]+)")
+_SECRET = re.compile(
+    r"\b(sk_(?:live|test|admin)_[0-9a-z]{8}_|eyJ|whsec_)"
+    r"(?:[0-9A-Za-z]{20,64}\b|[\w-]+\.[\w-]+\.[\w-]+|[0-9A-Za-z+/]{32,88}={0,2})"
+)
 _NUMBER = re.compile(r"[-+]?\d[\d,._]*[kMG%]?")
 
 
@@ -146,7 +151,7 @@ def _is_complete(command: list[str]) -> bool:
 
 @dataclass(slots=True)
 class Shell:
-    """A reader's terminal: a folder, an environment, and the variables that were set in it."""
+    """A reader's terminal: a folder, an environment, and the variables and functions that were set in it."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -163,7 +168,8 @@ class Shell:
             [
                 "bash",
                 "-c",
-                f"[ -f {state} ] && . {state}\nset -a\n{strict}{merged}{script}\n_code=$?\ndeclare -px > {state}\nexit $_code",
+                f"[ -f {state} ] && . {state}\nset -a\n{strict}{merged}{script}\n_code=$?\n"
+                f"{{ declare -px; declare -f; }} > {state}\nexit $_code",
             ],
             cwd=self.folder,
             env=dict(self.environment),

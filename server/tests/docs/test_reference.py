@@ -20,7 +20,7 @@ from tests.docs import generated
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
-HTTP_PAGES = ("http.md", "http-access.md")
+HTTP_PAGES = ("http.md", "http-access.md", "http-budgets.md", "http-notifications.md", "http-jobs.md")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "server" / "README.md"])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)

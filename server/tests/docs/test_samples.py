@@ -2,9 +2,12 @@
 
 import http.client
 import os
+import re
+import signal
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,16 @@ from tests.smtp_server import smtp_server
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SAMPLED = {str(path.relative_to(ROOT)): path for path in DOCUMENTS if "<!-- test:" in path.read_text(encoding="utf-8")}
-BEGIN_WITH_THE_DEMO = ("docs/tutorials/getting-started.md", "README.md")
+BEGIN_WITH_THE_DEMO = ("docs/tutorials/getting-started.md", "docs/tutorials/a-budget-that-holds.md", "README.md")
 POSTGRESQL = "docs/guides/postgresql.md"
-WITH_LETTERS = "docs/reference/http-access.md"
+WITH_NEIGHBOURS = {
+    "docs/reference/http-access.md": False,
+    "docs/reference/http-notifications.md": False,
+    "docs/guides/notifications.md": True,
+}
+"""Documents whose server has a mail server and may post to this machine → whether the reader's commands may, too."""
+
+RECEIVER_PORT = "9000"
 POSTGRESQL_URL = "postgresql://costops:secret@localhost:5432/costops"
 
 
@@ -32,7 +42,7 @@ def _check(document: Document, shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SAMPLED if name not in (*BEGIN_WITH_THE_DEMO, POSTGRESQL, WITH_LETTERS)]
+    "name", [name for name in SAMPLED if name not in (*BEGIN_WITH_THE_DEMO, POSTGRESQL, *WITH_NEIGHBOURS)]
 )
 def test_samples_work_as_printed(name: str, machine: Machine):
     document = read_document(SAMPLED[name])
@@ -40,13 +50,34 @@ def test_samples_work_as_printed(name: str, machine: Machine):
     _check(document, machine(served="127.0.0.1:8080" in commands or "localhost:8080" in commands))
 
 
-def test_samples_with_letters_work_as_printed(machine: Machine):
+@pytest.mark.parametrize("name", WITH_NEIGHBOURS)
+def test_samples_with_neighbours_work_as_printed(name: str, machine: Machine):
     with smtp_server() as mailbox:
-        settings = {"smtp_host": "127.0.0.1", "smtp_port": mailbox.port, "smtp_security": "none"}
-        mail = {f"notifications.{name}": value for name, value in settings.items()}
-        _check(read_document(SAMPLED[WITH_LETTERS]), machine(served=True, settings=mail))
+        told = {"smtp_host": "127.0.0.1", "smtp_port": mailbox.port, "smtp_security": "none"}
+        told |= {"allow_private_addresses": True, "group_wait_secs": 0}
+        shell = machine(served=True, settings={f"notifications.{key}": value for key, value in told.items()})
+        if WITH_NEIGHBOURS[name]:
+            ours = {f"COST_OPS_NOTIFICATIONS_{key.upper()}": str(value) for key, value in told.items()}
+            shell.environment = {**shell.environment, **ours}
+        shell.replacements = {**shell.replacements, RECEIVER_PORT: str(running_ledger._free_port())}
+        with _receiver_ended(shell.folder):
+            _check(read_document(SAMPLED[name]), shell)
         mailbox.wait(1)
-    assert "ana@example.com" in {letter["To"] for letter in mailbox.letters}
+    assert any("ana@example.com" in letter["To"] for letter in mailbox.letters)
+
+
+@contextmanager
+def _receiver_ended(folder: Path) -> Iterator[None]:
+    """Ends the receiver that a document has started, where it did not come to its end."""
+    try:
+        yield
+    except BaseException:
+        state = folder / ".shell"
+        found = re.search(r'RECEIVER="(\d+)"', state.read_text(encoding="utf-8") if state.exists() else "")
+        if found:
+            with suppress(ProcessLookupError):
+                os.kill(int(found[1]), signal.SIGTERM)
+        raise
 
 
 def test_samples_for_postgresql_work_as_printed(machine: Machine, postgres_url: str, postgres_database: str):
@@ -62,7 +93,7 @@ def test_samples_that_begin_with_make_run_work_as_printed(programs: Path, tmp_pa
         demo = subprocess.Popen(
             ["cost-ops", "demo", "--port", str(port)],
             cwd=tmp_path,
-            env=environment(programs),
+            env=environment(programs) | {"COST_OPS_NOTIFICATIONS_ALLOW_PRIVATE_ADDRESSES": "true"},
             stdout=output,
             stderr=output,
         )
@@ -73,8 +104,10 @@ def test_samples_that_begin_with_make_run_work_as_printed(programs: Path, tmp_pa
         welcome = (tmp_path / "demo.log").read_text(encoding="utf-8")
         assert key in welcome
         for name in BEGIN_WITH_THE_DEMO:
-            shell = Shell(tmp_path, environment(programs), {"sk_live_…": key, **addresses(port)})
-            _check(read_document(SAMPLED[name]), shell)
+            receiver = str(running_ledger._free_port())
+            here = {"sk_live_…": key, RECEIVER_PORT: receiver, **addresses(port)}
+            with _receiver_ended(tmp_path):
+                _check(read_document(SAMPLED[name]), Shell(tmp_path, environment(programs), here))
             (tmp_path / ".shell").unlink()
 
 

@@ -18,14 +18,16 @@ SHORTEST = 6
 _ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|\b(?:price|contract|review)-\d+(?:\+contract)?"
-    r"|sk_[a-z]+_[0-9A-Za-z_]+|\bkey[_ ][0-9a-z]{8}\b|/costs/reprice/\d+|/auth/keys/[0-9a-z]{8}\b|\bpolicy-[0-9a-f]{12}\b"
-    r"|\b(?:usr|ses)_[0-9a-z]{16}\b"
+    r"|sk_[a-z]+_[0-9A-Za-z_]+|\bkey[_ ][0-9a-z]{8}\b|/costs/reprice/\d+|/auth/keys/[0-9a-z]{8}\b|\b(?:policy|budget)-[0-9a-f]{12}\b"
+    r"|\b(?:usr|ses|wh|ch|lease)_[0-9a-z]{16}\b|\bdlv_[0-9a-f]{20}\b"
 )
 _BARE_KEY = re.compile(r"[0-9a-z]{8}\Z")
 _VARYING = frozenset({"request_id", "next_cursor", "number", "key", "sequence", "hash", "previous_hash", "head"}) | {
     "access_token",
     "refresh_token",
     "csrf_token",
+    "secret",
+    "duration_ms",
     "kid",
 }
 """Fields that differ between two installations by their nature; only whether they are there is compared."""

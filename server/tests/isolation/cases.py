@@ -11,13 +11,13 @@ from tests.isolation.known import (
     BODIES,
     HEADERS,
     MORE_BODIES,
-    PATH_KINDS,
     QUERIES,
     SECRETS,
     SHARED_KINDS,
     VARIANTS,
     New,
     Own,
+    path_kind,
 )
 from tests.isolation.tenant import Tenant
 
@@ -93,7 +93,7 @@ def _own(kind: str, tenant: Tenant, *, fresh: bool) -> str:
 def own_case(operation: Operation) -> Case:
     """The operation with nothing of anybody else's. Raises KeyError for a path parameter that no kind is known for."""
     name = str(operation)
-    path = {parameter: Own(PATH_KINDS[parameter]) for parameter in operation.names("path")}
+    path = {parameter: Own(path_kind(operation.path, parameter)) for parameter in operation.names("path")}
     query = tuple(QUERIES.get(name, {}).items())
     body = _ours(BODIES.get(name, operation.example))
     return Case(operation, "own", path, query, HEADERS.get(name, {}), body, own=True)
@@ -123,7 +123,7 @@ def _in_path(own: Case, victim: Tenant) -> Iterator[Case]:
             if kind in SHARED_KINDS | SECRETS:
                 continue
             for value in dict.fromkeys((ids[0], ids[-1])):
-                fits = PATH_KINDS[name] == kind and value == ids[-1]
+                fits = path_kind(own.operation.path, name) == kind and value == ids[-1]
                 yield replace(own, label=f"{{{name}}}={kind} {value}", path={**own.path, name: value}, matching=fits)
         yield replace(own, label=f"{{{name}}}=organization", path={**own.path, name: victim.organization_id})
 
@@ -161,7 +161,9 @@ def _in_the_rest(own: Case, victim: Tenant) -> Iterator[Case]:
                 yield replace(own, label=f"{'.'.join(map(str, place))}={value}", body=changed)
     for label, body in MORE_BODIES.get(str(own.operation), {}).items():
         yield replace(own, label=label, body=body(victim))
-    path = {name: victim.things.get(PATH_KINDS[name], [value])[-1] for name, value in own.path.items()}
+    path = {
+        name: victim.things.get(path_kind(own.operation.path, name), [value])[-1] for name, value in own.path.items()
+    }
     asks = ORGANIZATION in own.operation.names("query")
     query = _merged(own.query, {ORGANIZATION: theirs}) if asks else own.query
     body = _placed(own.body, (ORGANIZATION,), theirs) if _names_one(own.body) else own.body

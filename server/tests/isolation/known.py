@@ -38,10 +38,27 @@ PATH_KINDS = {
     "organization_id": "organization",
     "user_id": "member",
     "session_id": "session",
+    "job_id": "job",
+    "budget_id": "budget",
+    "lease_id": "lease",
+    "alert_id": "alert",
+    "webhook_id": "webhook",
+    "channel_id": "channel",
+    "delivery_id": "delivery",
 }
 """Parameter in a path → the kind of thing that it names. A route with another one fails until it stands here."""
 
-SHARED_KINDS = {"review"}
+KINDS_UNDER = {("/api/v1/channels", "delivery_id"): "channel_delivery"}
+"""Where a parameter names another kind of thing: the beginning of the path, and the parameter."""
+
+
+def path_kind(path: str, name: str) -> str:
+    """The kind of thing that a parameter of a path names. Raises KeyError where nobody said so."""
+    under = (kind for (start, named), kind in KINDS_UNDER.items() if named == name and path.startswith(start))
+    return next(under, None) or PATH_KINDS[name]
+
+
+SHARED_KINDS = {"review", "job"}
 """Things of the installation: nobody's, so a stranger's id of one is no stranger's."""
 
 SECRETS = {"refresh_token", "token"}
@@ -62,6 +79,10 @@ OWNER_ONLY = {
     "POST /api/v1/pricing/reviews/{review_id}/accept",
     "POST /api/v1/pricing/reviews/{review_id}/dismiss",
     "POST /api/v1/auth/signing-keys",
+    "GET /api/v1/jobs",
+    "GET /api/v1/jobs/{job_id}",
+    "POST /api/v1/jobs/run",
+    "POST /api/v1/jobs/{job_id}/retry",
     "POST /api/v1/organizations",
     "PATCH /api/v1/organizations/{organization_id}",
 }
@@ -91,6 +112,13 @@ TELLS_NOTHING = OWNER_ONLY | {
     "GET /ready",
     "GET /api/v1/exchange-rates",
     "GET /api/v1/exchange-rates/effective",
+    "GET /api/v1/budgets/check",
+    "GET /api/v1/budgets/{budget_id}/history",
+    "POST /api/v1/budgets/preview",
+    "POST /api/v1/budgets/{budget_id}/silence",
+    "DELETE /api/v1/budgets/{budget_id}/silence",
+    "DELETE /api/v1/webhooks/{webhook_id}",
+    "DELETE /api/v1/channels/{channel_id}",
     "HEAD /api/v1/costs",
     "DELETE /api/v1/policies/{policy_id}",
     "DELETE /api/v1/auth/sessions/{session_id}",
@@ -115,12 +143,14 @@ _RULE = {
     "actions": ["usage:read"],
     "conditions": {"projects": ["shop"], "addresses": ["192.0.2.0/24"]},
 }
+_CALL = {"provider": "openai", "model_id": SHARED_MODEL, "input_tokens": 5, "output_tokens": 7}
 _RECORD = {"organization_id": "", "provider": "openai", "model_id": SHARED_MODEL, "input_tokens": 5, "output_tokens": 7}
 
 QUERIES: Mapping[str, Mapping[str, Any]] = {
     "GET /api/v1/pricing/effective": _PRICE,
     "GET /api/v1/pricing/history": _PRICE,
     "GET /api/v1/access/explain": {"permission": "costs:read"},
+    "GET /api/v1/budgets/check": {"amount": "0.05", "project_id": "shop"},
     "GET /api/v1/exchange-rates/effective": {"base": "EUR", "quote": "USD", "date": "2026-03-09"},
 }
 """Operation → the parameters that it cannot be without."""
@@ -137,6 +167,8 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "GET /api/v1/usage/stream": ({"range": "this-month"},),
     "GET /api/v1/pricing": ({"page_size": "1"}, {"layer": "organization"}, {"current": "true"}),
     "GET /api/v1/contracts": ({"current": "true"},),
+    "GET /api/v1/budgets": ({"page_size": "1"},),
+    "GET /api/v1/budgets/status": ({"page_size": "1"},),
     "GET /api/v1/auth/keys": ({"page_size": "1"}, {"page": "2"}),
     "GET /api/v1/access/explain": ({"key": Own("key"), "project": "shop"},),
     "GET /api/v1/audit": ({"page_size": "1"}, {"action": "contracts.added"}),
@@ -155,6 +187,15 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
 BODIES: Mapping[str, Any] = {
     "POST /api/v1/costs/query": {"organization_id": "", **_DAYS, "group_by": ["project"], "filters": [_FILTER]},
     "POST /api/v1/costs/breakdown": {"organization_id": "", **_DAYS, "group_by": ["user"], "filters": [_FILTER]},
+    "POST /api/v1/budgets": {"organization_id": "", "name": New("budget"), "amount": 100, "scope": {"project": "shop"}},
+    "POST /api/v1/budgets/preview": {"organization_id": "", "amount": 1, "scope": {"project": "shop"}},
+    "PATCH /api/v1/budgets/{budget_id}": {"amount": 150},
+    "POST /api/v1/budgets/reserve": {"organization_id": "", "amount": "0.05", "project_id": "shop"},
+    "POST /api/v1/budgets/settle": {"lease_id": Own("lease"), **_CALL},
+    "POST /api/v1/budgets/release": {"lease_id": Own("lease")},
+    "POST /api/v1/budgets/{budget_id}/reserve": {"organization_id": "", "amount": "0.05"},
+    "POST /api/v1/budgets/{budget_id}/settle": {"lease_id": Own("lease"), **_CALL},
+    "POST /api/v1/budgets/{budget_id}/release": {"lease_id": Own("lease")},
     "POST /api/v1/contracts": {"organization_id": "", "kind": "discount", "percent": "5", "model_id": New("contract")},
     "POST /api/v1/pricing": {
         "organization_id": "",
@@ -178,6 +219,13 @@ BODIES: Mapping[str, Any] = {
     "POST /api/v1/teams": {"organization_id": "", "team_id": New("team"), "name": "A team"},
     "POST /api/v1/projects": {"organization_id": "", "project_id": New("project"), "name": "A project"},
     "POST /api/v1/policies": {"organization_id": "", "name": New("policy"), **_RULE},
+    "POST /api/v1/webhooks": {"organization_id": "", "url": "https://hooks.invalid/costs", "name": New("webhook")},
+    "POST /api/v1/channels": {
+        "organization_id": "",
+        "kind": "slack",
+        "url": "https://hooks.invalid/slack",
+        "name": New("channel"),
+    },
     "POST /api/v1/auth/keys": {"organization_id": "", "name": "production", "projects": ["shop"]},
 }
 """Operation → a body that is accepted, where the document's example is not, or is not always, or says too little."""

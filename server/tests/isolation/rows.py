@@ -131,7 +131,7 @@ class Owners:
         return str(row["organization_id"] or INSTALLATION)
 
 
-_INSTALLATION_S = ("cost_series", "exchange_rates", "model_aliases", "price_reviews", "signing_keys")
+_INSTALLATION_S = ("cost_series", "data_keys", "exchange_rates", "model_aliases", "price_reviews", "signing_keys")
 
 
 def changes(before: Snapshot, after: Snapshot, *, mine: set[str]) -> list[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from cost_ops.domain.alerts import Alert, AlertKind
+from cost_ops.domain.jobs import NewJob
 from cost_ops.domain.price_reviews import PriceReview, ReviewKind, ReviewStatus
 from cost_ops.domain.sessions import OneTimeToken, Purpose
 from tests.api.running import Server
@@ -86,11 +89,85 @@ def _team(tenant: Tenant) -> str:
     return str(tenant.ask("POST", "teams", body, key="admin").body["data"]["team_id"])
 
 
+def _budget(tenant: Tenant) -> str:
+    body = {
+        "organization_id": tenant.organization_id,
+        "name": tenant.word(f"budget-{tenant.counted()}"),
+        "amount": 100,
+        "scope": {"project": tenant.word("project"), "tag:secret": tenant.word(f"part-{tenant.counted()}")},
+    }
+    return str(tenant.ask("POST", "budgets", body).body["data"]["budget_id"])
+
+
+def _lease(tenant: Tenant) -> str:
+    """A lease of the newest budget."""
+    body = {
+        "organization_id": tenant.organization_id,
+        "amount": "0.05",
+        "user_id": tenant.word("user"),
+        "idempotency_key": tenant.word(f"lease-{tenant.counted()}"),
+    }
+    path = f"budgets/{tenant.things['budget'][-1]}/reserve"
+    return str(tenant.ask("POST", path, body).body["data"]["lease_id"])
+
+
+def _alert(tenant: Tenant) -> str:
+    """An alert of the newest budget."""
+    alert = Alert(
+        alert_id=tenant.word(f"alert-{tenant.counted()}"),
+        budget_id=tenant.things["budget"][-1],
+        period_start=tenant.now() - timedelta(days=tenant.counted()),
+        kind=AlertKind.THRESHOLD,
+        threshold=Decimal("0.5"),
+        fired_at=tenant.now(),
+        organization_id=tenant.organization_id,
+        detail={"budget_name": tenant.word("budget-name"), "percent_used": Decimal(50)},
+    )
+    with tenant.server.application.storage.ledger(tenant.organization_id) as ledger:
+        assert ledger.alerts.add(alert)
+    return alert.alert_id
+
+
+def _webhook(tenant: Tenant) -> str:
+    body = {
+        "organization_id": tenant.organization_id,
+        "url": f"https://{tenant.word('hooks')}.invalid/{tenant.counted()}",
+        "name": tenant.word(f"webhook-{tenant.counted()}"),
+        "description": tenant.word("description"),
+    }
+    return str(tenant.ask("POST", "webhooks", body).body["data"]["webhook_id"])
+
+
+def _channel(tenant: Tenant) -> str:
+    body = {
+        "organization_id": tenant.organization_id,
+        "kind": "slack",
+        "name": tenant.word(f"channel-{tenant.counted()}"),
+        "url": f"https://{tenant.word('slack')}.invalid/",
+    }
+    return str(tenant.ask("POST", "channels", body).body["data"]["channel_id"])
+
+
+def _delivery(tenant: Tenant) -> str:
+    """A test that arrives nowhere, of the newest webhook."""
+    return str(tenant.ask("POST", f"webhooks/{tenant.things['webhook'][-1]}/test").body["data"]["delivery_id"])
+
+
+def _channel_delivery(tenant: Tenant) -> str:
+    return str(tenant.ask("POST", f"channels/{tenant.things['channel'][-1]}/test").body["data"]["delivery_id"])
+
+
 def _review(tenant: Tenant) -> str:
     """A price review: there are only the installation's."""
     with tenant.server.application.storage.installation() as installation:
         found, _ = installation.price_reviews.page(status=ReviewStatus.OPEN, limit=1)
         return found[0].review_id
+
+
+def _job(tenant: Tenant) -> str:
+    """A job that waits: there are only the installation's."""
+    with tenant.server.application.storage.installation() as installation:
+        return installation.jobs.page(kind="waiting", limit=1)[0][0].job_id
 
 
 def _member(tenant: Tenant) -> str:
@@ -126,6 +203,7 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "run": _run,
     "key": _key,
     "review": _review,
+    "job": _job,
     "role": _role,
     "policy": _policy,
     "project": _project,
@@ -134,18 +212,27 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "session": _session,
     "refresh_token": _refresh_token,
     "token": _link,
+    "budget": _budget,
+    "lease": _lease,
+    "alert": _alert,
+    "webhook": _webhook,
+    "channel": _channel,
+    "delivery": _delivery,
+    "channel_delivery": _channel_delivery,
 }
 """Kind → how one comes to be."""
 
 
 def share_in(server: Server) -> None:
-    """What belongs to the installation: a price, exchange rates, a review."""
+    """What belongs to the installation: a price, exchange rates, reviews, a job."""
     body = {"provider": "openai", "model_id": SHARED_MODEL, "input_price_per_1k": 0.01, "output_price_per_1k": 0.03}
     assert server.post("pricing", body, key="owner").status == 201
     rates = [{"date": "2026-03-09", "base": "EUR", "quote": "USD", "rate": "1.1"}]
     assert server.post("exchange-rates", {"source": "bank", "rates": rates}, key="owner").status == 201
     with server.application.storage.installation() as installation:
         installation.price_reviews.add_many([_review_of(f"waiting-{i}") for i in range(40)], server.application.clock())
+        later = server.application.clock() + timedelta(days=1)
+        installation.jobs.enqueue(NewJob("waiting", later), server.application.clock())
 
 
 def _review_of(model: str) -> PriceReview:

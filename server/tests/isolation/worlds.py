@@ -13,6 +13,7 @@ from cost_ops.api import refusals
 from cost_ops.api.gateway import Gateway
 from cost_ops.bootstrap import open_application
 from cost_ops.credentials.passwords import CHEAP, Argon2Passwords
+from cost_ops.services import channels
 from cost_ops.settings import load_settings
 from tests.api.running import Server, serving
 from tests.isolation.rows import far_numbers
@@ -24,6 +25,7 @@ from tests.people import KeptLetters, at_once
 ASKER, VICTIM, IDLE = "acme-labs", "zq7-zenith", "idle-works"
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOURS = 10_000
+MANY = 100_000
 STEP = timedelta(milliseconds=1)
 
 
@@ -79,6 +81,7 @@ def opened_world(url: str, *, with_victim: bool) -> Iterator[World]:
         stack.callback(application.close)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(refusals, "SHORTEST_SECONDS", HOURS)  # they are stored when we say so, in both installations
+        patch.setattr(channels, "MAX_CHANNELS", MANY)
         server = stack.enter_context(serving(application))
         server.keys["owner"] = server.make_key(None, kind="admin")
         share_in(server)

@@ -10,7 +10,7 @@ from typing import Any
 from cost_ops.domain.access import Organization
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key
 from cost_ops.domain.periods import to_us
-from cost_ops.domain.rollups import Contribution, Measures, Series, fold
+from cost_ops.domain.rollups import Contribution, Measures, Series
 from cost_ops.domain.usage import UsageRecord, UsageSubmission, token_totals
 from cost_ops.interfaces.recording import NewRecord
 from cost_ops.interfaces.storage import Storage
@@ -72,7 +72,7 @@ def store(storage: Storage, records: Iterable[NewRecord]) -> list[NewRecord]:
     kept = list(records)
     with storage.recorder() as recorder:
         recorder.append(kept)
-        recorder.fold(fold(map(contribution, kept)))
+        recorder.fold([contribution(one) for one in kept])
     return kept
 
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cost_ops.domain.errors import Unavailable
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.periods import DAY_US, to_us
-from cost_ops.domain.rollups import fold
 from cost_ops.interfaces.recording import Lost
 from cost_ops.interfaces.storage import Correction, Storage
 from cost_ops.storage import migrate, open_storage
@@ -174,7 +173,7 @@ def test_replicas_make_the_same_partition_side_by_side(
                 record = new(at=at(2025, (first_month + month) % 5 + 1, 3))
                 with replica.recorder() as recorder:
                     recorder.append([record])
-                    recorder.fold(fold([contribution(record)]))
+                    recorder.fold([contribution(record)])
         except BaseException as error:  # noqa: BLE001 (shown by the test)
             failures.append(error)
 

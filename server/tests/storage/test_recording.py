@@ -16,7 +16,6 @@ from cost_ops.domain.meters import METERS, TOKEN_METERS
 from cost_ops.domain.periods import from_us
 from cost_ops.domain.prices import default_price
 from cost_ops.domain.rates import per_million
-from cost_ops.domain.rollups import fold
 from cost_ops.domain.usage import MAX_TOKENS
 from cost_ops.interfaces.recording import Claim, Lost
 from cost_ops.interfaces.storage import Storage
@@ -152,7 +151,7 @@ def test_of_two_recorders_racing_for_a_key_one_stores_it(storage: Storage) -> No
                     return
                 mine = new(key="race")
                 recorder.append([mine])
-                recorder.fold(fold([contribution(mine)]))
+                recorder.fold([contribution(mine)])
             outcomes.append("stored")
         except Lost:
             outcomes.append("lost")
@@ -188,7 +187,7 @@ def test_recorders_side_by_side_neither_lose_nor_double_anything(storage: Storag
                         for n in range(40)
                     ]
                     recorder.append(mine)
-                    recorder.fold(fold(map(contribution, mine)))
+                    recorder.fold(list(map(contribution, mine)))
         except BaseException as error:  # noqa: BLE001 (shown by the test)
             failures.append(error)
 
@@ -210,7 +209,7 @@ def test_what_is_rolled_back_leaves_nothing_behind(storage: Storage) -> None:
             recorder.add_organizations(["acme"], NOW)
             record = new(key="k", tags={"env": "prod"}, project_id="p")
             recorder.append([record])
-            recorder.fold(fold([contribution(record)]))
+            recorder.fold([contribution(record)])
             raise ZeroDivisionError
 
     for _ in range(2):

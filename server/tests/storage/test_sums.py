@@ -19,6 +19,7 @@ from cost_ops.domain.errors import Conflict, NotFound
 from cost_ops.domain.periods import DAY_US, HOUR_US, Granularity, TimeRange, buckets, from_us, to_us
 from cost_ops.domain.rollups import CUBES, Cube, Grain, Window, cubes_for, fold, plan
 from cost_ops.interfaces.storage import Correction, Ledger, Storage
+from cost_ops.storage.sql import rollups
 from tests.storage.builders import NOON, NOW, moves, new, organize, store
 
 HOURS, DAYS, MONTHS = CUBES[:3]
@@ -161,7 +162,7 @@ def correct(storage: Storage, organization_id: str, place: int, cost: int | None
         priced_in = None if cost is None else currency
         at, uid = place_of(record.usage_id)
         ledger.costs.correct([Correction(at, uid, status, priced_in, cost, None, "test")], NOW)
-        ledger.costs.fold(fold(moves(record, currency=priced_in, status=status, cost=cost)))
+        ledger.costs.fold(moves(record, currency=priced_in, status=status, cost=cost))
 
 
 def place_of(usage_id: str) -> tuple[int, int]:
@@ -294,7 +295,8 @@ def test_a_wrong_rollup_is_found_and_mended(storage: Storage) -> None:
     organize(storage, "acme")
     stored = store(storage, [new(user_id="u", tags={"env": "prod"}), new(at=NOON + 40 * DAY_US)])
     with storage.ledger("acme") as ledger:
-        ledger.costs.fold({key: sums for key, sums in fold(moves_of(stored)).items() if key[1] == 6})
+        tx: Any = vars(ledger)["_tx"]
+        rollups.add(tx, {key: sums for key, sums in fold(moves_of(stored)).items() if key[1] == 6})
     with storage.ledger("acme") as ledger:
         found = ledger.costs.rollup_differences()
         assert any("of user" in line and "'u'" in line for line in found)

@@ -10,7 +10,6 @@ from cost_ops.domain.costs import Filter
 from cost_ops.domain.errors import NotFound
 from cost_ops.domain.identity import parse_usage_id
 from cost_ops.domain.periods import DAY_US, from_us
-from cost_ops.domain.rollups import fold
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.storage import Correction, Ledger, Position, Storage
 from tests.storage.builders import NOON, NOW, moves, new, organize, refs, store
@@ -23,7 +22,7 @@ def place(record: UsageRecord) -> tuple[int, int]:
 def price(ledger: Ledger, record: UsageRecord, cost: int | None) -> None:
     status, currency = ("unpriced", None) if cost is None else ("computed", "USD")
     ledger.costs.correct([Correction(*place(record), status, currency, cost, 1, "a price was added")], NOW)
-    ledger.costs.fold(fold(moves(record, currency=currency, status=status, cost=cost)))
+    ledger.costs.fold(moves(record, currency=currency, status=status, cost=cost))
 
 
 def test_pages_follow_each_other_newest_first(storage: Storage) -> None:

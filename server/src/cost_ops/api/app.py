@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from cost_ops import __version__
 from cost_ops.api.arrival import proxies_of
+from cost_ops.api.background import MakeBackground
 from cost_ops.api.cloud_events import Events
 from cost_ops.api.endpoints import endpoint, error_response
 from cost_ops.api.errors import InternalError, MethodNotAllowed
@@ -23,8 +24,10 @@ from cost_ops.api.openapi import document
 from cost_ops.api.operations import Operation
 from cost_ops.api.otlp import Traces
 from cost_ops.api.process import assemble
+from cost_ops.api.reserving import Reserving
 from cost_ops.api.routes import OPERATIONS
 from cost_ops.api.routes.ingest import BATCH_PATH, ONE_PATH
+from cost_ops.api.routes.leases import RESERVE_PATH, SETTLE_PATH
 from cost_ops.api.routes.telemetry import EVENTS_PATH, TRACES_PATH, TRACES_PATH_BELOW
 from cost_ops.bootstrap import Application
 from cost_ops.domain.errors import CostOpsError, NotFound
@@ -33,13 +36,14 @@ from cost_ops.logs import logger
 _log = logger("cost_ops.api")
 
 
-def create_app(application: Application, *, owned: bool = False) -> Gateway:
+def create_app(application: Application, *, owned: bool = False, background: MakeBackground | None = None) -> Gateway:
     """The ASGI application of an opened installation. It starts and stops the committer.
 
     `owned`: the process exists for this application: the installation is closed when the server ends, and the garbage
-    collector leaves alone what is loaded when it begins. Otherwise closing is the caller's.
+    collector leaves alone what is loaded when it begins. Otherwise closing is the caller's. `background` is work that
+    begins and ends with the server.
     """
-    process = assemble(application)
+    process = assemble(application, background)
     ingest = Ingest(process)
 
     @asynccontextmanager
@@ -51,9 +55,14 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
             await ingest.warm()
         except CostOpsError as error:
             _log.warning("the database is not ready; the first requests will try again", error=error.message)
+        if process.background is not None:
+            process.background.start()
         if owned:
             gc.freeze()
         yield
+        if process.background is not None:
+            await asyncio.to_thread(process.background.stop)
+        await asyncio.to_thread(process.decider.stop)
         await asyncio.to_thread(process.committer.stop)
         await asyncio.to_thread(process.repricer.close)
         await process.door.close()
@@ -76,7 +85,10 @@ def create_app(application: Application, *, owned: bool = False) -> Gateway:
         app.add_route(path, endpoint(operations, process), methods=methods)
     app.add_exception_handler(HTTPException, _framework_error)
     traces = Traces(process, ingest)
+    reserving = Reserving(process, ingest)
     hot: dict[str, HotRoute] = {
+        RESERVE_PATH: reserving.reserve,
+        SETTLE_PATH: reserving.settle,
         ONE_PATH: ingest.one,
         BATCH_PATH: ingest.batch,
         TRACES_PATH: traces.export,

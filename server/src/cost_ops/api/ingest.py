@@ -17,6 +17,7 @@ from cost_ops.api.money import MoneyWriter
 from cost_ops.api.parameters import Given, read_parameters
 from cost_ops.api.parameters_known import ATOMIC, MONEY
 from cost_ops.api.process import Process
+from cost_ops.bootstrap import Application
 from cost_ops.domain.access import Principal, authorize
 from cost_ops.domain.errors import CostOpsError, NotFound, invalid
 from cost_ops.domain.periods import to_us
@@ -62,7 +63,6 @@ class Ingest:
         self._committer = process.committer
         self._metrics = process.metrics
         self._limit = application.settings.server.max_body_bytes
-        self._tolerance_us = application.settings.ingest.future_tolerance_secs * 1_000_000
         self._contexts: dict[Principal, Context] = {}
         self._warm = False
 
@@ -75,7 +75,7 @@ class Ingest:
         """POST /api/v1/usage: one record."""
         principal = await self.principal(arrival)
         given = read_parameters(query_pairs(query), (MONEY,)) if query else _PLAIN
-        intake = self.intake(principal, _header_key(arrival.headers))
+        intake = self.intake(principal, header_key(arrival.headers))
         submission = read_record(await read_body(arrival.headers, receive, self._limit), intake)
         return await self.record(principal, submission, given.money)
 
@@ -83,10 +83,10 @@ class Ingest:
         """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
         principal = await self.principal(arrival)
         given = read_parameters(query_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
-        header_key = _header_key(arrival.headers)
+        own_key = header_key(arrival.headers)
         body = await read_body(arrival.headers, receive, self._limit)
         records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)
-        intake = self.intake(principal, header_key)
+        intake = self.intake(principal, own_key)
         sent = Sent(records, self.context(principal), intake, given, self._metrics)
         answered: Answered = await self._committer.submit(sent)
         return answered
@@ -95,7 +95,7 @@ class Ingest:
         """One record, priced, committed and answered."""
         try:
             authorize(principal, "usage:write", submission.organization_id)
-            priced = await self._priced(principal, submission)
+            priced = await self.priced(principal, submission)
             outcome: Outcome = await self._committer.submit(_One(priced, principal.owner))
         except CostOpsError:
             self._metrics.refused.inc()
@@ -115,17 +115,7 @@ class Ingest:
 
     def intake(self, principal: Principal, header_key: str | None) -> Intake:
         """What is known of a record beside its fields."""
-        return Intake(
-            self._application.books.current().names,
-            to_us(self._application.clock()),
-            self._tolerance_us,
-            None,
-            principal.key_id,
-            header_key,
-            "api",
-            None,
-            self._application.shapes,
-        )
+        return intake_of(self._application, principal, header_key)
 
     def context(self, principal: Principal) -> Context:
         """The caller's context, remembered."""
@@ -136,7 +126,7 @@ class Ingest:
             found = self._contexts[principal] = self._application.context(principal)
         return found
 
-    async def _priced(self, principal: Principal, submission: UsageSubmission) -> Priced:
+    async def priced(self, principal: Principal, submission: UsageSubmission) -> Priced:
         """The submission's cost; where a strict installation knows no price, another look with the newest book."""
         ctx = self.context(principal)
         try:
@@ -145,12 +135,28 @@ class Ingest:
             return usage.price(ctx, await asyncio.to_thread(self._application.books.refresh), submission)
 
 
+def intake_of(application: Application, principal: Principal, header_key: str | None) -> Intake:
+    """What is known of a record that comes in over HTTP, beside its fields."""
+    return Intake(
+        application.books.current().names,
+        to_us(application.clock()),
+        application.settings.ingest.future_tolerance_secs * 1_000_000,
+        None,
+        principal.key_id,
+        header_key,
+        "api",
+        None,
+        application.shapes,
+    )
+
+
 def query_pairs(query: bytes) -> list[tuple[str, str]]:
     """The parameters of a query string."""
     return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
 
 
-def _header_key(headers: Headers) -> str | None:
+def header_key(headers: Headers) -> str | None:
+    """The header Idempotency-Key. Raises InvalidInput."""
     value = headers.get(b"idempotency-key")
     if value is None:
         return None

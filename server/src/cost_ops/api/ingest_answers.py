@@ -13,14 +13,17 @@ from cost_ops.domain.periods import format_instant, from_us
 from cost_ops.services.usage import Outcome, RecordedUsage
 
 
-def usage_answer(recorded: RecordedUsage, money: MoneyWriter) -> bytes:
-    """The body for one record. Ids hold no character that JSON escapes: they were checked on the way in."""
+def usage_answer(recorded: RecordedUsage, money: MoneyWriter, more: str = "") -> bytes:
+    """The body for one record; `more` is written after the fields of `data`.
+
+    Ids hold no character that JSON escapes: they were checked on the way in.
+    """
     cost, total = _cost(recorded, money)
     currency = "null" if recorded.currency is None else f'"{recorded.currency}"'
     processed_at = format_instant(from_us(recorded.received_us))
     return (
         f'{{"data":{{"usage_id":"{recorded.usage_id}","organization_id":"{recorded.organization_id}",'
-        f'"status":"{recorded.status}","cost":{cost},"currency":{currency},"processed_at":"{processed_at}"}},'
+        f'"status":"{recorded.status}","cost":{cost},"currency":{currency},"processed_at":"{processed_at}"{more}}},'
         f'"usage_id":"{recorded.usage_id}","estimated_cost":{total}}}'
     ).encode()
 

@@ -48,6 +48,18 @@ class Metrics:
         self.permits_taken = self._permits.labels("taken")
         self.permits_failed = self._permits.labels("failed")
 
+        self.decision_seconds = Histogram(
+            "cost_ops_reserve_seconds",
+            "Seconds from a reservation's arrival at its queue to its decision",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.unchecked = Counter(
+            "cost_ops_reserve_unchecked_total",
+            "Reservations let through unchecked while the database was away",
+            registry=self.registry,
+        )
+
     def request(self, route: str, status: int) -> None:
         """Count one answered request; `route` is a path template, never a path."""
         counter = self._by_request.get((route, status))

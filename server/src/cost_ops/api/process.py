@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cost_ops.api.authentication import Authenticator
+from cost_ops.api.background import Background, MakeBackground
 from cost_ops.api.committer import Committer
+from cost_ops.api.decider import Decider
 from cost_ops.api.door import Door
 from cost_ops.api.limiter import Limiter
 from cost_ops.api.metrics import Metrics
@@ -25,12 +27,17 @@ class Process:
     refusals: Refusals
     committer: Committer
     repricer: Repricer
+    decider: Decider
+    background: Background | None = None
+    """What runs beside answering, if anything does."""
 
 
-def assemble(application: Application) -> Process:
+def assemble(application: Application, background: MakeBackground | None = None) -> Process:
     """The machinery, not started yet."""
+    beside = None if background is None else background(application)
     metrics = Metrics()
     authenticator = Authenticator(application, metrics)
     refusals = Refusals(application, metrics)
     door = Door(application, authenticator, Limiter(application, metrics), refusals)
-    return Process(application, metrics, authenticator, door, refusals, Committer(application, metrics), Repricer())
+    committer, decider = Committer(application, metrics), Decider(application, metrics)
+    return Process(application, metrics, authenticator, door, refusals, committer, Repricer(), decider, beside)

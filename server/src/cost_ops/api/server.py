@@ -15,12 +15,13 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from cost_ops.api.app import create_app
+from cost_ops.api.background import MakeBackground
 from cost_ops.api.gateway import AsgiApp
 from cost_ops.bootstrap import open_application
 from cost_ops.logs import configure, logger
 from cost_ops.settings import Settings
 
-_SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0005
 """How long one thread may hold the interpreter: short, so that /health stays quick while the committer computes."""
 
 COLLECT_AFTER = (50_000, 20, 1000)
@@ -31,10 +32,10 @@ in the midst of one was measured to stop everything for up to 0.2 s.
 _DRAIN_SECONDS = 60
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop. Raises Unavailable where the database cannot be opened."""
+def run(settings: Settings, background: MakeBackground | None = None) -> None:
+    """Serve until told to stop, `background` beside in every process. Raises Unavailable where there is no database."""
     configure(settings.logging)
-    config = configuration(settings)
+    config = configuration(settings, background)
     log = logger("cost_ops.server")
     log.info("starting", address=f"http://{settings.server.bind}:{settings.server.port}", workers=config.workers)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -47,10 +48,10 @@ def run(settings: Settings) -> None:
     log.info("stopped")
 
 
-def configuration(settings: Settings) -> uvicorn.Config:
+def configuration(settings: Settings, background: MakeBackground | None = None) -> uvicorn.Config:
     """How uvicorn is to serve these settings; each worker opens the database for itself."""
     return uvicorn.Config(
-        partial(worker_app, settings),
+        partial(worker_app, settings, background),
         factory=True,
         host=settings.server.bind,
         port=settings.server.port,
@@ -70,10 +71,10 @@ def configuration(settings: Settings) -> uvicorn.Config:
     )
 
 
-def worker_app(settings: Settings) -> AsgiApp:
+def worker_app(settings: Settings, background: MakeBackground | None = None) -> AsgiApp:
     """The application of one process."""
     configure(settings.logging)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECT_AFTER)
-    return create_app(open_application(settings), owned=True)
+    return create_app(open_application(settings), owned=True, background=background)

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from cost_ops.cli.access_backend import AccessBackend
+    from cost_ops.cli.alerts_backend import AlertsBackend
     from cost_ops.cli.audit_backend import AuditBackend
+    from cost_ops.cli.budgets_backend import BudgetsBackend
+    from cost_ops.cli.channels_backend import ChannelsBackend
+    from cost_ops.cli.jobs_backend import JobsBackend
+    from cost_ops.cli.leases_backend import LeasesBackend
     from cost_ops.cli.organizations_backend import OrganizationsBackend
     from cost_ops.cli.people_backend import LoginBackend, MembersBackend
     from cost_ops.domain.costs import CostQuery, Filter
@@ -252,8 +257,24 @@ class Backend(Protocol):
         """Corrections and erasure."""
 
     @property
+    def budgets(self) -> BudgetsBackend:
+        """Budgets."""
+
+    @property
+    def leases(self) -> LeasesBackend:
+        """What is reserved of budgets."""
+
+    @property
+    def alerts(self) -> AlertsBackend:
+        """Alerts of budgets."""
+
+    @property
     def audit(self) -> AuditBackend:
         """The audit trail."""
+
+    @property
+    def jobs(self) -> JobsBackend:
+        """Background jobs."""
 
     @property
     def keys(self) -> KeysBackend:
@@ -274,6 +295,14 @@ class Backend(Protocol):
     @property
     def login(self) -> LoginBackend:
         """Who one is, passwords, signing keys."""
+
+    @property
+    def webhooks(self) -> ChannelsBackend:
+        """Webhooks."""
+
+    @property
+    def channels(self) -> ChannelsBackend:
+        """Where people are told."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -116,7 +116,7 @@ def _database(settings: Settings) -> Iterator[Check]:
         if status.migrated:
             yield _limits(application)
             ctx = application.context(OWNER)
-            for check in (_isolation, _partitions, _size, _catalogue, _unpriced, _rollups, _clock):
+            for check in (_isolation, _partitions, _size, _catalogue, _unpriced, _rollups, _jobs, _secrets, _clock):
                 yield from check(application, ctx, status)
     finally:
         application.close()
@@ -147,6 +147,20 @@ def _limits(application: Application) -> Check:
 _UNCOUNTED = {"allow": "let in without counting", "refuse": "refused"}
 
 
+def _secrets(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:  # noqa: ARG001
+    """Whether secrets of channels can be read by whoever has the database, and by us."""
+    from cost_ops.domain.errors import CostOpsError
+
+    try:
+        protected = application.notification_tools().vault.is_protected()
+    except CostOpsError as error:
+        yield Check("channel secrets", "fail", "cannot be read", error.message)
+        return
+    if not protected:
+        advice = "set [notifications] secret_key (openssl rand -base64 32): who has the database can read them"
+        yield Check("channel secrets", "warn", "their key lies beside them", advice)
+
+
 def _isolation(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:
     """Whether the database itself keeps organisations apart."""
     del ctx
@@ -169,7 +183,7 @@ def _partitions(application: Application, ctx: Context, status: StorageStatus) -
     del application, ctx
     if status.engine == "sqlite":
         return
-    yield Check("partitions", "ok", "run `cost-ops partitions` daily: it makes those of the next months")
+    yield Check("partitions", "ok", "made three months ahead by the job partitions.make")
 
 
 def _size(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:
@@ -228,6 +242,26 @@ def _rollups(application: Application, ctx: Context, status: StorageStatus) -> I
         yield Check(
             "rollups", "fail", "sums of the last 7 days differ from the records", "run `cost-ops verify --repair`"
         )
+
+
+def _jobs(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:
+    """Whether anybody does the background jobs, and whether some failed for good."""
+    from cost_ops.services import jobs
+
+    del status
+    found = jobs.backlog(ctx)
+    minutes = int(found.lag(application.clock()).total_seconds()) // 60
+    if minutes >= _OVERDUE_MINUTES:
+        advice = "start the server with [jobs] in_server, or `cost-ops worker`; `cost-ops worker --once` does them now"
+        yield Check("jobs", "warn", f"{found.due:,} due, the oldest for {minutes:,} minutes", advice)
+    elif found.dead:
+        advice = "`cost-ops jobs list --status dead` says why; `cost-ops jobs retry ID` tries again"
+        yield Check("jobs", "warn", f"{found.dead:,} failed for good", advice)
+    else:
+        yield Check("jobs", "ok", f"{found.due:,} due, {found.running:,} running")
+
+
+_OVERDUE_MINUTES = 5
 
 
 def _clock(application: Application, ctx: Context, status: StorageStatus) -> Iterator[Check]:

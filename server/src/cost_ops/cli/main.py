@@ -26,6 +26,10 @@ COMMANDS = {
     "retention": "retention:retention",
     "audit": "audit:audit",
     "export": "export:export",
+    "budget": "budgets:budget",
+    "alerts": "alerts:alerts",
+    "webhooks": "webhooks:webhooks",
+    "channels": "channels:channels",
     "pricing": "pricing:pricing",
     "contracts": "contracts:contracts",
     "currencies": "currencies:currencies",
@@ -38,6 +42,8 @@ COMMANDS = {
     "projects": "projects:projects",
     "teams": "teams:teams",
     "config": "config:config",
+    "jobs": "jobs:jobs",
+    "worker": "jobs:worker",
     "doctor": "doctor:doctor",
     "completion": "completion:completion",
 }
@@ -46,10 +52,11 @@ COMMANDS = {
 PANELS = {
     "Set up": ["init", "demo", "server", "doctor", "config", "completion"],
     "Record and ask": ["ingest", "query", "summary", "explain", "export"],
+    "Budgets": ["budget", "alerts", "webhooks", "channels"],
     "Prices": ["pricing", "contracts", "currencies"],
     "Who may do what": ["auth", "organizations", "users", "roles", "policies", "projects", "teams", "access"],
     "Correct": ["reprice", "correct", "erase", "retention", "audit"],
-    "Look after": ["migrate", "partitions", "verify"],
+    "Look after": ["jobs", "worker", "migrate", "partitions", "verify"],
 }
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import rich_click as click
 
@@ -14,12 +14,15 @@ from cost_ops.domain.exact_json import json_text, simple
 from cost_ops.domain.money import format_decimal
 from cost_ops.services.exports import write_csv
 
-Kind = Literal["text", "count", "tokens", "money"]
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Kind = Literal["text", "id", "count", "tokens", "money"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; counts and money are set to the right, with separators between thousands."""
+    """A column of a table; counts and money are set to the right, with separators between thousands; ids stay whole."""
 
     header: str
     kind: Kind = "text"
@@ -35,7 +38,9 @@ class Table:
 
 
 _LEAST_TEXT_WIDTH = 10
-Part = Table | str
+Part: TypeAlias = "Table | Text | str"
+"""What a result is shown as: `Text` keeps its colours where the terminal has any."""
+
 Row = Mapping[str, Any]
 
 
@@ -86,10 +91,12 @@ class Output:
             file=sys.stdout, no_color=self.no_color or None, markup=False, highlight=False, emoji=False, soft_wrap=False
         )
         for part in parts:
-            if isinstance(part, str) or part.title:
-                console.print(part if isinstance(part, str) else part.title, soft_wrap=True)
-            if isinstance(part, Table):
-                console.print(_rich_table(part))
+            if not isinstance(part, Table):
+                console.print(part, soft_wrap=True)
+                continue
+            if part.title:
+                console.print(part.title, soft_wrap=True)
+            console.print(_rich_table(part))
 
     def _csv(self, rows: Iterable[Row]) -> None:
         write_csv(rows, sys.stdout)
@@ -103,12 +110,12 @@ def _rich_table(table: Table) -> Any:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     texts = [_column_texts(c.kind, [row[i] for row in table.rows]) for i, c in enumerate(table.columns)]
     for column, cells in zip(table.columns, texts, strict=True):
-        right = column.kind != "text"
+        right = column.kind not in ("text", "id")
         widest = max((len(text) for text in (column.header, *cells)), default=0)
         drawn.add_column(
             Text(column.header),
             justify="right" if right else "left",
-            no_wrap=right,
+            no_wrap=column.kind != "text",
             overflow="fold",
             min_width=min(widest, _LEAST_TEXT_WIDTH),
         )

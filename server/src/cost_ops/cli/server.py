@@ -52,8 +52,9 @@ def serve(settings: Settings) -> None:
             "with --port."
         )
     from cost_ops.api.server import run
+    from cost_ops.workers.inside import make_runner
 
-    run(settings)
+    run(settings, make_runner if settings.jobs.in_server else None)
 
 
 def port_is_free(bind: str, port: int) -> bool:

@@ -65,7 +65,22 @@ class Action(StrEnum):
     REFRESH_REUSED = "auth.refresh_reused"
     SESSION_REVOKED = "auth.session_revoked"
     SIGNING_KEY_ROTATED = "auth.signing_key_rotated"
+    JOB_REQUESTED = "jobs.requested"
+    JOB_RETRIED = "jobs.retried"
     REFUSED = "access.refused"
+    BUDGET_ADDED = "budgets.added"
+    BUDGET_CHANGED = "budgets.changed"
+    BUDGET_REMOVED = "budgets.removed"
+    BUDGET_SILENCED = "budgets.silenced"
+    BUDGET_UNSILENCED = "budgets.unsilenced"
+    ALERT_ACKNOWLEDGED = "alerts.acknowledged"
+    CHANNEL_ADDED = "channels.added"
+    CHANNEL_CHANGED = "channels.changed"
+    CHANNEL_REMOVED = "channels.removed"
+    CHANNEL_TESTED = "channels.tested"
+    CHANNEL_DISABLED = "channels.disabled"
+    CHANNEL_SECRET_ROTATED = "channels.secret_rotated"  # noqa: S105 (a name, no secret)
+    DELIVERY_REPEATED = "channels.redelivered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class LetterKind(StrEnum):
     INVITE = "invite"
     JOINED = "joined"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a name, no secret)
+    CHANNEL_DISABLED = "channel_disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Letter:
     token: str = field(default="", repr=False)
     valid_for: timedelta = timedelta()
     organization: str = ""
+    about: str = ""
+    """What it is about, where that is neither the person nor the organisation."""
+
+    reason: str = ""
 
     @property
     def link(self) -> str:

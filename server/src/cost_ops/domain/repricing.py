@@ -48,6 +48,8 @@ class CostedUsage(NamedTuple):
     project_id: str | None
     user_id: str | None
     tags: Mapping[str, str] | None
+    team_id: str | None = None
+    api_key_id: str | None = None
 
     @classmethod
     def of(cls, record: UsageRecord) -> CostedUsage:
@@ -73,6 +75,8 @@ class CostedUsage(NamedTuple):
             record.project_id,
             record.user_id,
             record.tags,
+            record.team_id,
+            record.api_key_id,
         )
 
     @property
@@ -177,7 +181,15 @@ def moves(usage: CostedUsage, new: NewCost) -> list[Contribution]:
 def _contribution(usage: CostedUsage, cost: CostedUsage | NewCost, measures: Measures) -> Contribution:
     series = Series(usage.provider, usage.model_id, cost.currency or "", cost.status)
     return Contribution(
-        usage.organization_id, usage.timestamp_us, series, measures, usage.project_id, usage.user_id, usage.tags
+        usage.organization_id,
+        usage.timestamp_us,
+        series,
+        measures,
+        usage.project_id,
+        usage.user_id,
+        usage.tags,
+        usage.team_id,
+        usage.api_key_id,
     )
 
 

@@ -161,6 +161,8 @@ class Contribution(NamedTuple):
     project_id: str | None
     user_id: str | None
     tags: Mapping[str, str] | None
+    team_id: str | None = None
+    api_key_id: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -219,7 +221,7 @@ def _dimension(kind: str, name: str, value: str) -> Dimension:
 def fold(contributions: Iterable[Contribution]) -> Folded:
     """The sums to add to each rollup row. Order does not matter; rows that come out as nothing are left out."""
     fine: Folded = {}
-    for organization_id, timestamp_us, series, measures, project_id, user_id, tags in contributions:
+    for organization_id, timestamp_us, series, measures, project_id, user_id, tags, _, _ in contributions:
         day = timestamp_us // DAY_US
         project, user = _dimension("project", "", project_id or ""), _dimension("user", "", user_id or "")
         plain = _without_model(series.currency, series.status)

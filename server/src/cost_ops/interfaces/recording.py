@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from cost_ops.domain.prices import Price
-from cost_ops.domain.rollups import Folded
+from cost_ops.domain.rollups import Contribution
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
+from cost_ops.interfaces.budgets import LeaseRepository
 
 
 class Claim(NamedTuple):
@@ -44,6 +45,8 @@ class Lost(Exception):
 class Recorder(Protocol):
     """Group commit: one transaction that stores usage of any number of organisations."""
 
+    leases: LeaseRepository
+
     def price_version(self) -> int:
         """The version of the price book that is committed now."""
 
@@ -59,8 +62,8 @@ class Recorder(Protocol):
     def append(self, records: Sequence[NewRecord]) -> None:
         """Store records and claim their keys. Raises Lost where a key was claimed meanwhile."""
 
-    def fold(self, sums: Folded) -> None:
-        """Add to the rollups."""
+    def fold(self, contributions: Sequence[Contribution]) -> None:
+        """Add to the rollups, and to the budgets that the records count for."""
 
     def default_price(self, price: Price, now: datetime) -> Price:
         """The stored price with the same owner, layer, provider and model id; stored now (and the book's version

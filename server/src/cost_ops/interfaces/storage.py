@@ -23,9 +23,13 @@ from cost_ops.domain.costs import Filter, SummedRow
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.repricing import CostedUsage, NewCost
-from cost_ops.domain.rollups import Cube, Folded, Window
+from cost_ops.domain.rollups import Contribution, Cube, Window
 from cost_ops.domain.usage import UsageRecord
+from cost_ops.interfaces import notifications
+from cost_ops.interfaces.alerts import AlertDirectory, AlertRepository
+from cost_ops.interfaces.budgets import BudgetRepository, LeaseRepository
 from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.jobs import JobRepository
 from cost_ops.interfaces.limits import PermitStore
 from cost_ops.interfaces.login import AttemptRepository
 from cost_ops.interfaces.people import ApiKeyRepository, CredentialRepository, PeopleRepository
@@ -164,8 +168,8 @@ class CostRepository(Protocol):
     def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
         """Append superseding cost rows."""
 
-    def fold(self, sums: Folded) -> None:
-        """Add to the rollups (negative measures take away)."""
+    def fold(self, contributions: Sequence[Contribution]) -> None:
+        """Add to the rollups and to the budgets concerned (negative measures take away)."""
 
     def rebuild_rollups(self) -> None:
         """Throw the organisation's rollups away and sum them anew from records."""
@@ -227,6 +231,11 @@ class Ledger(Protocol):
     reprice_runs: RepriceRunRepository
     revisions: RevisionRepository
     audit: AuditRepository
+    budgets: BudgetRepository
+    alerts: AlertRepository
+    outbox: notifications.OutboxRepository
+    channels: notifications.ChannelRepository
+    deliveries: notifications.DeliveryRepository
 
     def project_ids(self) -> list[str]:
         """The projects seen so far."""
@@ -242,6 +251,13 @@ class Installation(Protocol):
     credentials: CredentialRepository
     attempts: AttemptRepository
     audit: AuditRepository
+    leases: LeaseRepository
+    alerts: AlertDirectory
+    outbox: notifications.OutboxQueue
+    channels: notifications.ChannelDirectory
+    deliveries: notifications.DeliveryQueue
+    data_keys: notifications.DataKeyRepository
+    jobs: JobRepository
     retention: RetentionRepository
     price_reviews: PriceReviewRepository
 

@@ -66,11 +66,25 @@ def _changed(_letter: Letter) -> Wording:
     )
 
 
+def _channel_disabled(letter: Letter) -> Wording:
+    return Wording(
+        f"{letter.organization} on LLM Cost Ops: notifications to {letter.about} are turned off",
+        (
+            f"The channel {letter.about} of the organisation {letter.organization} was turned off,"
+            " and is told nothing any more.",
+            f"The reason: {letter.reason}",
+        ),
+        "Open LLM Cost Ops",
+        ("Put right what is wrong, send it a test message, then turn it on again.",),
+    )
+
+
 _WORDINGS = {
     LetterKind.RESET: _reset,
     LetterKind.INVITE: _invite,
     LetterKind.JOINED: _joined,
     LetterKind.PASSWORD_CHANGED: _changed,
+    LetterKind.CHANNEL_DISABLED: _channel_disabled,
 }
 
 

@@ -19,7 +19,6 @@ from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.prices import Layer, Price
 from cost_ops.domain.repricing import NO_COST, CostedUsage, NewCost, cost_today, exchanged
 from cost_ops.domain.revisions import Revision, kept_form
-from cost_ops.domain.rollups import fold
 from cost_ops.domain.scoped_usage import check_covered, covers
 from cost_ops.domain.scopes import Scope
 from cost_ops.domain.statuses import CostStatus, reported_agrees
@@ -100,7 +99,7 @@ class _Correcting:
         revision = self.ledger.revisions.supersede(old, new.record, actor=actor, reason=self.reason, now=self.now)
         if cost != before.cost:
             self.ledger.costs.correct([Correction.of(before, cost, self.reason)], self.now)
-        self.ledger.costs.fold(fold(exchanged(before, after)))
+        self.ledger.costs.fold(exchanged(before, after))
         self.ledger.audit.add(self._event(old, new.record, revision))
         stored = self.ledger.usage.get(*place)
         if stored is None:

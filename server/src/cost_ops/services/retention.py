@@ -16,7 +16,7 @@ from cost_ops.domain.periods import DAY_US
 from cost_ops.domain.repricing import CostedUsage, exchanged
 from cost_ops.domain.retention import month_name
 from cost_ops.domain.revisions import without_person
-from cost_ops.domain.rollups import fold, month_start_us
+from cost_ops.domain.rollups import month_start_us
 from cost_ops.domain.text import text_fault
 from cost_ops.domain.usage import UsageRecord
 from cost_ops.interfaces.changes import MonthOf, Removed
@@ -141,7 +141,7 @@ def _erase_day(ctx: Context, organization_id: str, user_id: str, day: int, tags:
             found = ledger.revisions.of_user(user_id, start_us=start_us, end_us=start_us + DAY_US, limit=_CHUNK)
             forms += ledger.revisions.erase(found, tags)
             moved = [move for record in found for move in exchanged(*_before_and_after(record, tags))]
-            ledger.costs.fold(fold(moved))
+            ledger.costs.fold(moved)
         records += len(found)
         if len(found) < _CHUNK:
             return records, forms

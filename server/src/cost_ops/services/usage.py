@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,16 +11,18 @@ from cost_ops.domain.compiled import NOT_STORED, compile_price
 from cost_ops.domain.costing import lines_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
+from cost_ops.domain.leases import Lease, LeaseStatus
 from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import PriceBook
 from cost_ops.domain.priced import Priced, price_submission
 from cost_ops.domain.prices import Price, default_price
-from cost_ops.domain.rollups import Contribution, Series, fold, measure
+from cost_ops.domain.rollups import Contribution, Series, measure
 from cost_ops.domain.scoped_usage import placed
 from cost_ops.domain.scopes import EVERYTHING
 from cost_ops.domain.statuses import CostStatus
 from cost_ops.domain.usage import UsageRecord, UsageSubmission
+from cost_ops.interfaces.budgets import Closed
 from cost_ops.interfaces.context import Context
 from cost_ops.interfaces.recording import Claim, Lost, NewRecord, Recorder
 
@@ -38,6 +40,8 @@ class RecordedUsage(NamedTuple):
     received_us: int
     replayed: bool
     lines: Sequence[Line]
+    lease: Lease | None = None
+    """The lease that it settled, as it stood before."""
 
 
 Outcome = RecordedUsage | CostOpsError
@@ -49,6 +53,8 @@ class Batch:
 
     items: Sequence[Priced]
     atomic: bool = False
+    lease_id: str | None = None
+    """The lease that its only item settles; the item's key is then the lease's id."""
 
 
 def price(ctx: Context, book: PriceBook, submission: UsageSubmission, *, itemised: bool = True) -> Priced:
@@ -96,6 +102,8 @@ class _Recording:
         self.answers: dict[bytes, RecordedUsage] = {}
         self.numbers: dict[tuple[str | None, str], int] = {}
         self.new: list[NewRecord] = []
+        self.leases: Mapping[str, Lease] = {}
+        self.closed: list[Closed] = []
         self._hashes: Iterator[bytes | None] = iter(())
 
     def run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
@@ -107,11 +115,14 @@ class _Recording:
         if stored:
             self.claims = self.recorder.claims(sorted(stored))
             self._load_first_answers()
+        leased = {batch.lease_id for batch in batches if batch.lease_id is not None}
+        self.leases = self.recorder.leases.get(leased, for_update=True) if leased else {}
         self._hashes = iter(hashed)
         outcomes = [self._batch(batch, missing) for batch in batches]
         if self.new:
             self.recorder.append(self.new)
-            self.recorder.fold(fold(map(contribution, self.new)))
+            self.recorder.fold(list(map(contribution, self.new)))
+        self.recorder.leases.close(self.closed)
         return outcomes
 
     def _missing_organizations(self, ids: set[str]) -> set[str]:
@@ -149,6 +160,8 @@ class _Recording:
     def _batch(self, batch: Batch, missing: set[str]) -> list[Outcome]:
         mark = len(self.new)
         claimed: list[bytes] = []
+        if batch.lease_id is not None:
+            return [self._settled(batch.items[0], batch.lease_id, missing)]
         outcomes = [self._item(item, missing, claimed) for item in batch.items]
         if batch.atomic and any(isinstance(o, CostOpsError) for o in outcomes):
             del self.new[mark:]
@@ -158,6 +171,26 @@ class _Recording:
             left_out = Conflict("not recorded: another record of this atomic batch was refused")
             return [o if isinstance(o, CostOpsError) else left_out for o in outcomes]
         return outcomes
+
+    def _settled(self, item: Priced, lease_id: str, missing: set[str]) -> Outcome:
+        """The usage of a call that a lease was held for. A lease that has run out is settled all the same."""
+        lease = self.leases.get(lease_id)
+        if lease is None or lease.organization_id != item.submission.organization_id:
+            next(self._hashes)
+            return NotFound(f"No lease {lease_id[:64]!r}; usage nothing was reserved for goes to POST /api/v1/usage")
+        if lease.status is LeaseStatus.RELEASED:
+            next(self._hashes)
+            return Conflict("this lease was released; its usage goes to POST /api/v1/usage", lease_id=lease_id)
+        outcome = self._item(item, missing, [])
+        if isinstance(outcome, CostOpsError):
+            if lease.status is not LeaseStatus.SETTLED:
+                return outcome
+            return Conflict("this lease was settled with other usage", lease_id=lease_id, usage_id=lease.usage_id)
+        if lease.status is not LeaseStatus.SETTLED:
+            now = self.ctx.clock()
+            cost, currency = outcome.cost_e10, outcome.currency
+            self.closed.append(Closed(lease_id, LeaseStatus.SETTLED, now, outcome.usage_id, cost, currency))
+        return outcome._replace(lease=lease.at(self.ctx.clock()))
 
     def _item(self, item: Priced, missing: set[str], claimed: list[bytes]) -> Outcome:
         submission = item.submission
@@ -290,4 +323,6 @@ def contribution(new: NewRecord) -> Contribution:
         submission.project_id,
         submission.user_id,
         submission.tags,
+        submission.team_id,
+        submission.api_key_id,
     )

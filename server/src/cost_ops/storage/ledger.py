@@ -7,20 +7,41 @@ from collections.abc import Sequence
 from cost_ops.domain.access import Organization
 from cost_ops.domain.pricebook import Alias
 from cost_ops.domain.prices import Price
+from cost_ops.interfaces.alerts import AlertDirectory, AlertRepository
+from cost_ops.interfaces.budgets import BudgetRepository, LeaseRepository
 from cost_ops.interfaces.changes import AuditRepository, RepriceRunRepository, RetentionRepository, RevisionRepository
+from cost_ops.interfaces.jobs import JobRepository
 from cost_ops.interfaces.login import AttemptRepository
+from cost_ops.interfaces.notifications import (
+    ChannelDirectory,
+    ChannelRepository,
+    DataKeyRepository,
+    DeliveryQueue,
+    DeliveryRepository,
+    OutboxQueue,
+    OutboxRepository,
+)
 from cost_ops.interfaces.people import ApiKeyRepository, CredentialRepository, PeopleRepository
 from cost_ops.interfaces.price_reviews import PriceReviewRepository
 from cost_ops.interfaces.storage import CostRepository, PriceRepository, UsageRepository
 from cost_ops.interfaces.terms import ContractRepository, ExchangeRateRepository
 from cost_ops.storage.sql import organizations, prices, projects
+from cost_ops.storage.sql.alerts import StoredAlertDirectory, StoredAlerts
 from cost_ops.storage.sql.api_keys import StoredApiKeys
 from cost_ops.storage.sql.attempts import StoredAttempts
 from cost_ops.storage.sql.audit import StoredAudit
+from cost_ops.storage.sql.budgets import StoredBudgets
+from cost_ops.storage.sql.channels import StoredChannelDirectory, StoredChannels
 from cost_ops.storage.sql.contracts import StoredContracts
 from cost_ops.storage.sql.costs import StoredCosts
 from cost_ops.storage.sql.credentials import StoredCredentials
+from cost_ops.storage.sql.data_keys import StoredDataKeys
+from cost_ops.storage.sql.deliveries import StoredDeliveries
+from cost_ops.storage.sql.delivery_queue import StoredDeliveryQueue
 from cost_ops.storage.sql.exchange_rates import StoredExchangeRates
+from cost_ops.storage.sql.jobs import StoredJobs
+from cost_ops.storage.sql.leases import StoredLeases
+from cost_ops.storage.sql.outbox import StoredOutbox, StoredOutboxQueue
 from cost_ops.storage.sql.people import StoredPeople
 from cost_ops.storage.sql.price_reviews import StoredPriceReviews
 from cost_ops.storage.sql.prices import StoredPrices
@@ -48,6 +69,11 @@ class StoredLedger:
         self.reprice_runs: RepriceRunRepository = StoredRepriceRuns(tx, organization_id)
         self.revisions: RevisionRepository = StoredRevisions(tx, organization_id, number)
         self.audit: AuditRepository = StoredAudit(tx, organization_id)
+        self.budgets: BudgetRepository = StoredBudgets(tx, organization_id, number)
+        self.alerts: AlertRepository = StoredAlerts(tx, organization_id)
+        self.outbox: OutboxRepository = StoredOutbox(tx, organization_id)
+        self.channels: ChannelRepository = StoredChannels(tx, organization_id)
+        self.deliveries: DeliveryRepository = StoredDeliveries(tx, organization_id)
 
     def project_ids(self) -> list[str]:
         """The projects seen so far."""
@@ -66,6 +92,13 @@ class StoredInstallation:
         self.credentials: CredentialRepository = StoredCredentials(tx)
         self.attempts: AttemptRepository = StoredAttempts(tx)
         self.audit: AuditRepository = StoredAudit(tx, None)
+        self.leases: LeaseRepository = StoredLeases(tx)
+        self.alerts: AlertDirectory = StoredAlertDirectory(tx)
+        self.outbox: OutboxQueue = StoredOutboxQueue(tx)
+        self.channels: ChannelDirectory = StoredChannelDirectory(tx)
+        self.deliveries: DeliveryQueue = StoredDeliveryQueue(tx)
+        self.data_keys: DataKeyRepository = StoredDataKeys(tx)
+        self.jobs: JobRepository = StoredJobs(tx)
         self.retention: RetentionRepository = StoredRetention(tx)
         self.price_reviews: PriceReviewRepository = StoredPriceReviews(tx)
 

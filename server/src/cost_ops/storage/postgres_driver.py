@@ -16,7 +16,7 @@ from cost_ops.storage.copying import binary_cost_rows, binary_rows
 from cost_ops.storage.partitions import PARTITIONED, Partitions
 from cost_ops.storage.row_security import Mode, RowSecurity
 from cost_ops.storage.rows import COLUMNS, COST_COLUMNS, values_of
-from cost_ops.storage.transaction import CostRow, KeyRow, NameTable, RollupRow, Transaction
+from cost_ops.storage.transaction import CostRow, KeyRow, NameTable, RollupRow, SpendRow, Transaction
 
 _COPY_USAGE = f"COPY usage_records ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _COPY_COSTS = f"COPY cost_records ({', '.join(COST_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
@@ -43,6 +43,13 @@ ON CONFLICT (cube_set, bucket, dimension, series) DO UPDATE SET
     output_tokens = rollups.output_tokens + excluded.output_tokens,
     cached_tokens = rollups.cached_tokens + excluded.cached_tokens,
     cost_e10 = rollups.cost_e10 + excluded.cost_e10
+"""
+_ADD_SPENDS = """
+INSERT INTO budget_spends (budget, period_start, day, currency, organization, folded_e10, folded_requests)
+SELECT * FROM unnest(%b::int4[], %b::int8[], %b::int4[], %s::text[], %b::int4[], %b::int8[], %b::int8[])
+ON CONFLICT (budget, period_start, day, currency) DO UPDATE SET
+    folded_e10 = budget_spends.folded_e10 + excluded.folded_e10,
+    folded_requests = budget_spends.folded_requests + excluded.folded_requests
 """
 _COST_OWNER = COST_COLUMNS.index("organization_id")
 _COST_LOCKS = 4_731_003
@@ -74,10 +81,11 @@ class PostgresDriver:
     def begin_write(self, tx: Transaction) -> None:
         """Nothing: every transaction may write, and every statement sees what is committed."""
 
-    def names_version(self, tx: Transaction) -> int:
-        """The version of the names; until this transaction ends, nobody takes any out."""
+    def names_version(self, tx: Transaction) -> tuple[int, int]:
+        """The versions of names and of what is watched; until this transaction ends, nobody changes either."""
         tx.raw.execute(f"SELECT pg_advisory_xact_lock_shared({_NAMES_LOCK})")
-        return int(tx.raw.execute("SELECT version FROM dimension_version").fetchone()[0])
+        version, watched = tx.raw.execute("SELECT version, watched FROM dimension_version").fetchone()
+        return version, watched
 
     def lock_names(self, tx: Transaction) -> None:
         """Wait until nobody writes rollups, and let nobody do so until this transaction ends."""
@@ -141,6 +149,12 @@ class PostgresDriver:
         """Add sums to rollup rows, given in order."""
         columns = list(zip(*rows, strict=True))
         tx.raw.execute(_ADD_ROLLUPS, [*map(int4_array, columns[:4]), *map(int8_array, columns[4:])])
+
+    def add_spends(self, tx: Transaction, rows: Sequence[SpendRow]) -> None:
+        """Add to what is spent of budgets, rows given in order."""
+        numbers, starts_us, days, currencies, organizations, costs, requests = zip(*rows, strict=True)
+        arrays: list[Any] = [int4_array(numbers), int8_array(starts_us), int4_array(days), list(currencies)]
+        tx.raw.execute(_ADD_SPENDS, [*arrays, int4_array(organizations), *map(int8_array, (costs, requests))])
 
     def find_ids(
         self, tx: Transaction, lookup: NameTable, keys: Sequence[tuple[Any, ...]]

@@ -7,10 +7,13 @@ from datetime import datetime
 
 from cost_ops.domain.identity import uid_of_key
 from cost_ops.domain.prices import Price
-from cost_ops.domain.rollups import Folded
+from cost_ops.domain.rollups import Contribution
 from cost_ops.domain.usage import UsageRecord
+from cost_ops.interfaces.budgets import LeaseRepository
 from cost_ops.interfaces.recording import Claim, Lost, NewRecord
-from cost_ops.storage.sql import organizations, prices, rollups, usage
+from cost_ops.storage.sql import organizations, prices, sums, usage, watched_events
+from cost_ops.storage.sql.budget_spends import watch_of
+from cost_ops.storage.sql.leases import StoredLeases
 from cost_ops.storage.transaction import Transaction
 
 
@@ -19,6 +22,7 @@ class StoredRecorder:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+        self.leases: LeaseRepository = StoredLeases(tx)
 
     def price_version(self) -> int:
         """The version of the price book that is committed now."""
@@ -60,10 +64,14 @@ class StoredRecorder:
         if keys and tx.driver.insert_keys(tx, keys) < len(keys):
             raise Lost
         tx.driver.insert_usage(tx, sorted(records, key=_place))
+        tx.check_names()
+        wanted = {one: watch.events for one, watch in watch_of(tx, set(numbers)).items() if watch.events}
+        if wanted:
+            watched_events.say_recorded(tx, records, wanted)
 
-    def fold(self, sums: Folded) -> None:
-        """Add to the rollups."""
-        rollups.add(self._tx, sums)
+    def fold(self, contributions: Sequence[Contribution]) -> None:
+        """Add to the rollups, and to the budgets that the records count for."""
+        sums.add(self._tx, contributions)
 
     def default_price(self, price: Price, now: datetime) -> Price:
         """The stored price with the same owner, layer, provider and model id; stored now where there is none."""

@@ -60,8 +60,18 @@ RULES = {
     "sessions": Rule("SELECT (user_id, organization_id, revoked_at), UPDATE (revoked_at)"),
     "audit_events": Rule("SELECT, INSERT"),
     "audit_chains": Rule("SELECT, INSERT, UPDATE", f"chain = current_setting('{ORGANIZATION}', true)"),
+    "budgets": Rule("SELECT, INSERT, UPDATE", f"{_OWN} AND {_BY_NUMBER}"),
+    "budget_spends": Rule("SELECT, INSERT, UPDATE", _BY_NUMBER),
+    "leases": Rule("SELECT, INSERT, UPDATE"),
+    "lease_holds": Rule("SELECT, INSERT, DELETE", _BY_NUMBER),
+    "budget_holds": Rule("SELECT", _BY_NUMBER),
+    "budget_alerts": Rule("SELECT, INSERT, UPDATE"),
+    "outbox_events": Rule("SELECT, INSERT"),
+    "channels": Rule("SELECT, INSERT, UPDATE, DELETE"),
+    "deliveries": Rule("SELECT, INSERT, UPDATE"),
+    "delivery_attempts": Rule("SELECT, INSERT"),
     "cost_series": Rule("SELECT, INSERT", _ALL),
-    "dimension_version": Rule("SELECT, UPDATE (version)", _ALL),
+    "dimension_version": Rule("SELECT, UPDATE (version, watched)", _ALL),
     "price_book_version": Rule("SELECT, UPDATE (version)", _ALL),
 }
 """By table. Those for which all rows are there belong to nobody: two counters, and the series that all share."""
@@ -75,6 +85,8 @@ OUT_OF_REACH = frozenset(
         "model_aliases",
         "price_reviews",
         "exchange_rates",
+        "data_keys",
+        "jobs",
     }
 )
 """Tables that no organisation's unit of work reads or writes: the installation's, and what tells who somebody is."""

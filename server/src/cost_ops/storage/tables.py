@@ -145,6 +145,7 @@ dimension_version = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
+    Column("watched", BigInteger, nullable=False, server_default="0"),
 )
 
 cost_series = Table(

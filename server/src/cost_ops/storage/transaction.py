@@ -10,6 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from cost_ops.domain.audit import AuditEvent
+from cost_ops.domain.budget_index import BudgetIndex
+from cost_ops.domain.budgets import Budget
 from cost_ops.domain.rollups import Dimension, Series
 from cost_ops.interfaces.recording import NewRecord
 
@@ -18,6 +20,9 @@ Value = TypeVar("Value")
 
 RollupRow = tuple[int, int, int, int, int, int, int, int, int]
 """cube set, bucket, dimension, series, then the five sums."""
+
+SpendRow = tuple[int, int, int, str, int, int, int]
+"""budget, period start in microseconds, UTC day, currency, organisation number, cost, requests."""
 
 CostRow = tuple[int, int, int, int | None, int, int | None, int, str, str | None, str, int | None, str | None]
 """The values of a superseding cost, in the order of its table's columns; instants in microseconds, JSON as text."""
@@ -55,6 +60,14 @@ class Kept(Generic[Key, Value]):
         self._old, self._new = {}, {}
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What of an organisation's usage is watched: its budgets, and the events of single records that someone wants."""
+
+    budgets: BudgetIndex
+    events: frozenset[str] = frozenset()
+
+
 class Names:
     """Committed ids of a database: what it knows under which number."""
 
@@ -66,11 +79,20 @@ class Names:
         self.series_by_id: Kept[int, Series] = Kept(20_000)
         self.values_by_id: Kept[int, str] = Kept(100_000)
         self.collations: tuple[str | None, ...] = ()
+        self.budgets: Kept[str, tuple[int, list[Budget]]] = Kept(2_000)
+        self.watches: dict[str, Watch] = {}
+        self.watched = -1
         self.version = -1
         self.lock = Lock()
 
-    def know_version(self, version: int) -> None:
-        """Forget the numbers of dimensions where names were taken out of the database since they were learnt."""
+    def know_version(self, version: int, watched: int) -> None:
+        """Forget the numbers of dimensions where names were taken out of the database since they were learnt, and what
+        is watched where that was changed.
+        """
+        if watched != self.watched:
+            with self.lock:
+                self.watches = {}
+                self.watched = watched
         if version != self.version:
             with self.lock:
                 self.dimensions.clear()
@@ -125,8 +147,8 @@ class Driver(Protocol):
     def read_one_state(self, tx: Transaction) -> None:
         """Begin a reading transaction anew, in which all statements see the same state, however long they take."""
 
-    def names_version(self, tx: Transaction) -> int:
-        """The version of the names; until this transaction ends, nobody takes any out."""
+    def names_version(self, tx: Transaction) -> tuple[int, int]:
+        """The versions of names and of what is watched; until this transaction ends, nobody changes either."""
 
     def lock_names(self, tx: Transaction) -> None:
         """Wait until nobody writes rollups, and let nobody do so until this transaction ends."""
@@ -154,6 +176,9 @@ class Driver(Protocol):
 
     def insert_costs(self, tx: Transaction, rows: Sequence[CostRow]) -> None:
         """Store superseding costs, given in the order of their key."""
+
+    def add_spends(self, tx: Transaction, rows: Sequence[SpendRow]) -> None:
+        """Add to what is spent of budgets, rows given in order."""
 
     def add_rollups(self, tx: Transaction, rows: Sequence[RollupRow]) -> None:
         """Add sums to rollup rows, given in order."""
@@ -188,6 +213,7 @@ class Transaction:
         self.bound: tuple[str, int] | None = None
         self.writing = False
         self.names_version: int | None = None
+        self.watched: int | None = None
 
     @property
     def postgres(self) -> bool:
@@ -213,8 +239,8 @@ class Transaction:
         """Know the names as they stand in the database, and keep them so until this transaction ends."""
         if self.names_version is None:
             self.begin_write()
-            self.names_version = self.driver.names_version(self)
-            self.names.know_version(self.names_version)
+            self.names_version, self.watched = self.driver.names_version(self)
+            self.names.know_version(self.names_version, self.watched)
 
     def finish(self) -> None:
         """Write what was put off to the end of the transaction."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from cost_ops.api.operations import Operation
 from cost_ops.api.routes import (
     access,
+    alerts,
     analytics,
     audit,
     auth,
+    budgets,
+    channels,
     contracts,
     corrections,
     costs,
     exchange_rates,
     health,
     ingest,
+    jobs,
+    leases,
     login,
     organizations,
     policies,
@@ -26,6 +31,7 @@ from cost_ops.api.routes import (
     telemetry,
     usage,
     users,
+    webhooks,
 )
 
 OPERATIONS: tuple[Operation, ...] = tuple(
@@ -41,6 +47,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         price_reviews,
         pricing,
         contracts,
+        budgets,
         exchange_rates,
         auth,
         login,
@@ -51,7 +58,12 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         projects,
         teams,
         access,
+        webhooks,
+        channels,
         audit,
+        leases,
+        alerts,
+        jobs,
         health,
     )
     for operation in module.routes.operations

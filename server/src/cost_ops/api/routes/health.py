@@ -51,7 +51,9 @@ def _ready(call: Call) -> Readiness:
 
 
 def _metrics(call: Call) -> Response:
-    return Response(call.process.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    beside = call.process.background
+    text = call.process.metrics.text() + (b"" if beside is None else beside.metrics_text())
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 for _path in ("/health", "/live", "/health/live"):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from cost_ops.bootstrap import Application, open_application
 from cost_ops.cli.direct.access import DirectAccess
+from cost_ops.cli.direct.alerts import DirectAlerts
 from cost_ops.cli.direct.audit import DirectAudit
 from cost_ops.cli.direct.auth import DirectKeys
+from cost_ops.cli.direct.budgets import DirectBudgets
 from cost_ops.cli.direct.changes import DirectChanges
+from cost_ops.cli.direct.channels import DirectChannels
 from cost_ops.cli.direct.contracts import DirectContracts
 from cost_ops.cli.direct.costs import DirectCosts
 from cost_ops.cli.direct.currencies import DirectCurrencies
+from cost_ops.cli.direct.jobs import DirectJobs
+from cost_ops.cli.direct.leases import DirectLeases
 from cost_ops.cli.direct.organizations import DirectOrganizations
 from cost_ops.cli.direct.people import DirectLogin, DirectMembers
 from cost_ops.cli.direct.pricing import DirectPricing
@@ -17,7 +22,9 @@ from cost_ops.cli.direct.repricing import DirectRepricing
 from cost_ops.cli.direct.usage import DirectUsage
 from cost_ops.domain.access import OWNER
 from cost_ops.domain.errors import Unavailable
+from cost_ops.domain.notifications import ChannelKind
 from cost_ops.interfaces.storage import StorageStatus
+from cost_ops.services.channels import PEOPLE_KINDS
 from cost_ops.settings import Settings
 
 
@@ -34,8 +41,14 @@ class DirectBackend:
         self.contracts = DirectContracts(self.context)
         self.changes = DirectChanges(self.context)
         self.audit = DirectAudit(self.context)
+        self.budgets = DirectBudgets(self.application, self.context)
+        self.leases = DirectLeases(self.application, self.context)
+        self.alerts = DirectAlerts(self.context)
+        self.webhooks = DirectChannels(self.application, self.context, (ChannelKind.WEBHOOK,))
+        self.channels = DirectChannels(self.application, self.context, PEOPLE_KINDS)
         self.repricing = DirectRepricing(self.context)
         self.currencies = DirectCurrencies(self.context)
+        self.jobs = DirectJobs(self.application, self.context)
         self.keys = DirectKeys(self.context)
         self.access = DirectAccess(self.context)
         self.organizations = DirectOrganizations(self.context, self.application.permits)

@@ -98,6 +98,8 @@ def _columns(tx: Transaction) -> list[Any]:
         u.project_id,
         u.user_id,
         cast(u.tags, Text),
+        u.team_id,
+        u.api_key_id,
         _part(tx, "steps"),
         _part(tx, "step_prices"),
     ]
@@ -159,6 +161,8 @@ def _costed(organization_id: str, row: Any, latest: _Latest | None) -> CostedUsa
         project_id,
         user_id,
         tags,
+        team_id,
+        api_key_id,
         steps,
         step_prices,
     ) = row
@@ -185,6 +189,8 @@ def _costed(organization_id: str, row: Any, latest: _Latest | None) -> CostedUsa
         project_id,
         user_id,
         _tags(tags) if tags else None,
+        team_id,
+        api_key_id,
     )
 
 

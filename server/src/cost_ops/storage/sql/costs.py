@@ -12,10 +12,10 @@ from cost_ops.domain.errors import NotFound
 from cost_ops.domain.identity import usage_id
 from cost_ops.domain.periods import from_us, to_us
 from cost_ops.domain.repricing import CostedUsage, NewCost, moves
-from cost_ops.domain.rollups import Cube, Folded, Window, fold
+from cost_ops.domain.rollups import Contribution, Cube, Window
 from cost_ops.interfaces.storage import Correction, CostVersion
 from cost_ops.storage.rows import STATUS_CODE, STATUS_NAME, compact
-from cost_ops.storage.sql import cube_sums, differences, rebuild, record_sums, rollups
+from cost_ops.storage.sql import cube_sums, differences, rebuild, record_sums, sums
 from cost_ops.storage.sql.usage import StoredUsage
 from cost_ops.storage.tables import cost_records, usage_records
 from cost_ops.storage.transaction import CostRow, Transaction
@@ -62,7 +62,7 @@ class StoredCosts:
     ) -> None:
         """Append a superseding cost row for each change, and move the rollups by the difference."""
         self.correct([Correction.of(usage, new, reason, run) for usage, new in changes], now)
-        self.fold(fold(move for usage, new in changes for move in moves(usage, new)))
+        self.fold([move for usage, new in changes for move in moves(usage, new)])
 
     def correct(self, corrections: Sequence[Correction], now: datetime) -> None:
         """Append superseding cost rows.
@@ -137,9 +137,9 @@ class StoredCosts:
             for r in (tx.rows(later) if found else ())
         ]
 
-    def fold(self, sums: Folded) -> None:
-        """Add to the rollups (negative measures take away)."""
-        rollups.add(self._tx, sums)
+    def fold(self, contributions: Sequence[Contribution]) -> None:
+        """Add to the rollups and to the budgets concerned (negative measures take away)."""
+        sums.add(self._tx, contributions)
 
     def rebuild_rollups(self) -> None:
         """Throw the organisation's rollups away and sum them anew from records."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -80,6 +81,18 @@ def upsert(tx: Transaction, table: Table) -> Any:
     keys = [column.name for column in table.primary_key]
     others = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def insert_or_add(tx: Transaction, table: Table, name: str) -> Any:
+    """An insert that adds one column to that of a row with the same key."""
+    return _insert_or_add(table, name, postgres=tx.postgres)
+
+
+@lru_cache(maxsize=16)
+def _insert_or_add(table: Table, name: str, *, postgres: bool) -> Any:
+    insert = postgresql.insert(table) if postgres else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    return insert.on_conflict_do_update(index_elements=keys, set_={name: table.c[name] + insert.excluded[name]})
 
 
 def tag_value(tx: Transaction, tags: ColumnElement[Any], key: str) -> ColumnElement[Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Table, cast, delete, func, insert, literal, select
 
-from cost_ops.domain.periods import DAY_US
+from cost_ops.domain.periods import DAY_US, from_us
 from cost_ops.domain.rollups import CUBES, Cube, Grain, bucket_of, bucket_start_us, month_start_us
 from cost_ops.interfaces.changes import MonthOf, Removed
-from cost_ops.storage.sql import forgetting
+from cost_ops.storage.sql import budget_spends, forgetting
 from cost_ops.storage.sql.rollups import MONTHS_OF_ALL
 from cost_ops.storage.tables import (
     cost_records,
@@ -55,6 +55,7 @@ class StoredRetention:
         tx.driver.lock_records(tx)
         records = self._counted(MONTHS_OF_ALL, month + 1)
         costs = self._count(cost_records, end_us)
+        budget_spends.keep(tx, from_us(end_us))
         dropped = tx.driver.drop_before(tx, end_us)
         for table in (usage_records, cost_records):
             self._delete(table, end_us)
