@@ -30,6 +30,8 @@ NAMES = (
     "isolation",
     "audit",
     "limits",
+    "budgets",
+    "notifying",
 )
 _ONE_REPORT = ("pricing", "startup")
 CACHE = Path("/var/tmp/cost-ops-bench")
