@@ -6,16 +6,18 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from cost_ops.domain.webhooks import body_of, headers_of, new_secret, secret_fault
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECRET, OTHER = new_secret(bytes(range(32))), new_secret(bytes(32))
 DATA = {
     "budget_id": "budget-123",
@@ -24,6 +26,13 @@ DATA = {
     "least": Decimal("1E-10"),
 }
 BODY = body_of(event="budget.threshold_exceeded", at=NOW, delivery_id="dlv_1", data=DATA)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """The library that verifies asks for the time: it is that of the messages."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def headers(*secrets: str, now: datetime = NOW, body: bytes = BODY) -> dict[str, str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from cost_ops.storage import access_tables
+from cost_ops.storage import access_tables, budget_tables, notification_tables
 from cost_ops.storage.tables import metadata
 
 TABLES = sorted(metadata.tables)
-assert access_tables.users.name in TABLES
+assert {access_tables.users.name, budget_tables.budgets.name, notification_tables.jobs.name} <= {*TABLES}
 
 INSTALLATION = ""
 Row = tuple[Any, ...]
@@ -115,6 +115,9 @@ class Owners:
             "idempotency_keys": by_number,
             "cube_sets": by_number,
             "dimension_values": by_number,
+            "budget_spends": by_number,
+            "budget_holds": by_number,
+            "lease_holds": by_number,
             "rollups": lambda row: cubes[row["cube_set"]],
             "contract_months": lambda row: contracts[row["contract"]],
             "users": by_user,

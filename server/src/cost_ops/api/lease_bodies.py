@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from cost_ops.api.decoding import read_value
+from cost_ops.api.fields import Fields
 from cost_ops.domain.access import Principal
 from cost_ops.domain.errors import NotFound, invalid
 from cost_ops.domain.lease_requests import LeaseRequest, read_lease_request, settled_fields, settled_intake
@@ -34,6 +35,14 @@ def lease_id_of(document: Any) -> str:
     if not isinstance(lease_id, str) or not lease_id or len(lease_id) > 64:
         raise invalid("lease_id", "missing_required_field", "lease_id is required: the one that reserving answered")
     return lease_id
+
+
+def released_lease(document: Any) -> tuple[str, str | None]:
+    """The lease that is given back, and the organisation that is named. Raises InvalidInput with every problem."""
+    fields = Fields(document, ("lease_id", "organization_id"), what="a release")
+    lease_id, organization_id = fields.text("lease_id", required=True), fields.text("organization_id")
+    fields.done()
+    return lease_id or "", organization_id
 
 
 def settled_submission(document: Mapping[str, Any], lease: Lease, intake: Intake) -> UsageSubmission:

@@ -185,7 +185,7 @@ def _name(value: Any, problems: list[Problem]) -> str:
 def _named_after(period: Any, scope: Scope) -> str:
     """A name for a budget without one: its period and what it is about."""
     about = ", ".join(f"{dimension} {'/'.join(sorted(values))}" for dimension, values in scope.only)
-    return f"{period or 'monthly'} budget{' of ' if about else ''}{about}"[:120]
+    return f"{period or 'monthly'} budget{' of ' if about else ''}{about}"[:120].strip()
 
 
 def _amount(field: str, value: Any, problems: list[Problem]) -> int:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from cost_ops.api.ingest import header_key, intake_of
 from cost_ops.api.lease_answers import granted_answer, refusal, settled_answer
-from cost_ops.api.lease_bodies import check_of_budget, lease_id_of, read_request, settled_submission
+from cost_ops.api.lease_bodies import check_of_budget, lease_id_of, read_request, released_lease, settled_submission
 from cost_ops.api.operations import BodyOf, Call, Operation, Routes, respond, standard_errors
 from cost_ops.api.pages import pagination
 from cost_ops.api.parameters import Parameter, one_of
@@ -23,7 +23,7 @@ from cost_ops.api.schemas.leases import (
     SettledUsageAnswer,
     lease_view,
 )
-from cost_ops.domain.errors import CostOpsError, invalid
+from cost_ops.domain.errors import CostOpsError
 from cost_ops.domain.leases import Lease, LeaseStatus
 from cost_ops.services import leases, usage
 from cost_ops.services.leases import Refused
@@ -84,7 +84,7 @@ routes.operations.append(
 )
 def release(call: Call) -> LeaseAnswer:
     """A released lease."""
-    return _released(call, None)
+    return _released(call, *released_lease(call.body))
 
 
 @routes.add(
@@ -127,7 +127,7 @@ def reserve_of(call: Call) -> Response:
 )
 def settle_of(call: Call) -> Response:
     """The recorded usage."""
-    lease = _of_budget(call)
+    lease = _of_budget(call, lease_id_of(call.body))
     submission = settled_submission(call.body, lease, intake_of(call.application, call.principal, None))
     priced = usage.price(call.ctx, call.application.books.current(), submission)
     outcome = usage.record(call.ctx, [Batch((priced,), lease_id=lease.lease_id)])[0][0]
@@ -148,8 +148,9 @@ def settle_of(call: Call) -> Response:
 )
 def release_of(call: Call) -> LeaseAnswer:
     """A released lease."""
-    _of_budget(call)
-    return _released(call, call.path["budget_id"])
+    lease_id, organization_id = released_lease(call.body)
+    _of_budget(call, lease_id)
+    return _released(call, lease_id, organization_id)
 
 
 @routes.add(
@@ -187,17 +188,12 @@ def get_lease(call: Call) -> LeaseAnswer:
     return LeaseAnswer(lease_view(leases.get_lease(call.ctx, organization_id, lease_id), call.money))
 
 
-def _of_budget(call: Call) -> Lease:
-    lease = leases.whose(call.ctx, lease_id_of(call.body))
+def _of_budget(call: Call, lease_id: str) -> Lease:
+    lease = leases.whose(call.ctx, lease_id)
     check_of_budget(lease, call.path["budget_id"])
     return lease
 
 
-def _released(call: Call, budget_id: str | None) -> LeaseAnswer:
-    lease_id = lease_id_of(call.body)
-    unknown = [name for name in call.body if name not in ("lease_id", "organization_id")]
-    if unknown:
-        raise invalid(str(unknown[0])[:80], "unknown_field", f"{str(unknown[0])[:80]!r} is no field of a release")
-    named = call.body.get("organization_id") if budget_id is None else None
-    organization_id = named if isinstance(named, str) else call.principal.organization_id
-    return LeaseAnswer(lease_view(leases.release(call.ctx, organization_id, lease_id), call.money))
+def _released(call: Call, lease_id: str, organization_id: str | None) -> LeaseAnswer:
+    found = leases.release(call.ctx, organization_id or call.principal.organization_id, lease_id)
+    return LeaseAnswer(lease_view(found, call.money))
