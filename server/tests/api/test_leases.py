@@ -176,11 +176,13 @@ def test_what_becomes_of_calls_while_the_database_is_away_is_a_setting(
             raise Unavailable("the database is away")
 
         monkeypatch.setattr(leases, "_reserve_once", away)
-        answer = server.post("budgets/reserve", AMOUNT)
-        assert answer.status == status
+        for path in ("budgets/reserve", "budgets/budget-1/reserve"):
+            answer = server.post(path, AMOUNT)
+            assert answer.status == status
+            if status == 200:
+                assert (answer.body["data"]["lease_id"], answer.body["data"]["checked"]) == (None, False)
         if status == 200:
-            assert (answer.body["data"]["lease_id"], answer.body["data"]["checked"]) == (None, False)
-            assert "cost_ops_reserve_unchecked_total 1.0" in server.ask("GET", "/metrics", key=None).text
+            assert "cost_ops_reserve_unchecked_total 2.0" in server.ask("GET", "/metrics", key=None).text
 
 
 def test_a_key_of_one_project_lets_go_of_its_own_leases_only(priced: Server) -> None:

@@ -47,7 +47,8 @@ def _usage_options(command: Any) -> Any:
 def reserve(session: Session, /, **given: Any) -> None:
     """Hold what a call may cost of every budget it will count for, or of none.
 
-    Settle the lease with the call's usage, or release it; else it runs out. Exit code 1: a hard budget has no room.
+    Settle the lease with the call's usage, or release it; else it runs out. Exit code 1, or 4 through a
+    server: a hard budget has no room.
     """
     from cost_ops.cli.output import Column, Table, money
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from cost_ops.api.ingest import header_key, intake_of
-from cost_ops.api.lease_answers import granted_answer, refusal, settled_answer
+from cost_ops.api.lease_answers import granted_answer, refusal, settled_answer, unchecked_answer
 from cost_ops.api.lease_bodies import check_of_budget, lease_id_of, read_request, released_lease, settled_submission
 from cost_ops.api.operations import BodyOf, Call, Operation, Routes, respond, standard_errors
 from cost_ops.api.pages import pagination
@@ -23,7 +23,7 @@ from cost_ops.api.schemas.leases import (
     SettledUsageAnswer,
     lease_view,
 )
-from cost_ops.domain.errors import CostOpsError
+from cost_ops.domain.errors import CostOpsError, Unavailable
 from cost_ops.domain.leases import Lease, LeaseStatus
 from cost_ops.services import leases, usage
 from cost_ops.services.leases import Refused
@@ -105,7 +105,13 @@ def reserve_of(call: Call) -> Response:
     ttl = timedelta(seconds=application.settings.budgets.lease_ttl_secs)
     intake = intake_of(application, call.principal, header_key(call.headers))
     request = read_request(call.body, intake, call.principal, ttl, call.path["budget_id"])
-    outcome = call.process.decider.submit(request).result()
+    try:
+        outcome = call.process.decider.submit(request).result()
+    except Unavailable:
+        if application.settings.budgets.when_unavailable == "refuse":
+            raise
+        call.process.metrics.unchecked.inc()
+        return respond(200, unchecked_answer(request))
     if isinstance(outcome, CostOpsError):
         raise outcome
     if isinstance(outcome, Refused):
