@@ -154,6 +154,7 @@ async def work(url: str, callers: int, call_seconds: float, seed: int, seconds: 
     application = open_ledger(url, database__pool_size=10)
     process = assemble(application)
     process.committer.start()
+    _spent_and_held(application)  # as a server that has served before: the price book is loaded
     all_ = Callers(application, process, call_seconds, seed)
     tasks = [asyncio.create_task(all_.caller(number)) for number in range(callers)]
     begun = time.perf_counter()
