@@ -100,6 +100,23 @@ def configure(settings: LoggingSettings, stream: TextIO | None = None) -> None:
     logging.getLogger("uvicorn.access").disabled = True
 
 
+def use_program_logging() -> None:
+    """Leave it to the program that we run inside of where our logs go: they are its `logging` loggers `cost_ops.…`."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            _mask,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
 def logger(name: str) -> Any:
     """A logger called `name`; give it values by keyword."""
     return structlog.stdlib.get_logger(name)

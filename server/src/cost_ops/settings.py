@@ -42,6 +42,9 @@ SHORT_VARIABLES = {
 }
 """Variables with a name of their own; the long form (`COST_OPS_DEFAULTS_API_URL`) wins over them."""
 
+NOT_SETTINGS = ("COST_OPS_CONFIG", "COST_OPS_SPOOL")
+"""Names the file; says where the Python client keeps what it has not sent yet, on the same machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -140,7 +143,7 @@ def _read_file(path: Path, values: dict[str, Any], problems: list[Problem]) -> N
 
 
 def _read_variable(name: str, text: str, values: dict[str, Any], problems: list[Problem]) -> None:
-    if name == "COST_OPS_CONFIG" or name in SHORT_VARIABLES or name.startswith("COST_OPS_TEST_"):
+    if name in NOT_SETTINGS or name in SHORT_VARIABLES or name.startswith("COST_OPS_TEST_"):
         return
     section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
     dotted = f"{section}.{key}"

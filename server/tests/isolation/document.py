@@ -30,7 +30,7 @@ class Operation:
     @property
     def reads(self) -> bool:
         """Whether it changes nothing by its nature."""
-        asks = self.path.endswith(("/costs/query", "/costs/breakdown"))
+        asks = self.path.endswith(("/costs/query", "/costs/breakdown", "/costs/estimate"))
         return self.method in ("GET", "HEAD") or asks
 
     def names(self, where: str) -> list[str]:

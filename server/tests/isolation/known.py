@@ -187,6 +187,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
 BODIES: Mapping[str, Any] = {
     "POST /api/v1/costs/query": {"organization_id": "", **_DAYS, "group_by": ["project"], "filters": [_FILTER]},
     "POST /api/v1/costs/breakdown": {"organization_id": "", **_DAYS, "group_by": ["user"], "filters": [_FILTER]},
+    "POST /api/v1/costs/estimate": {"organization_id": "", **_CALL},
     "POST /api/v1/budgets": {"organization_id": "", "name": New("budget"), "amount": 100, "scope": {"project": "shop"}},
     "POST /api/v1/budgets/preview": {"organization_id": "", "amount": 1, "scope": {"project": "shop"}},
     "PATCH /api/v1/budgets/{budget_id}": {"amount": 150},

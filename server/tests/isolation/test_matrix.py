@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,12 @@ from tests.isolation.worlds import opened_world
 from tests.postgres_server import fresh_database
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def _at_one_worker(database: str) -> Any:
+    """What one matrix found is looked at where it was asked: two workers would ask it twice."""
+    return pytest.param(database, marks=pytest.mark.xdist_group(f"isolation on {database}"))
+
+
+@pytest.fixture(scope="module", params=[_at_one_worker("sqlite"), _at_one_worker("postgres")])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Findings]:
     """The matrix on one database, asked once."""
     with ExitStack() as stack:

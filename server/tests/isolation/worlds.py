@@ -11,6 +11,7 @@ import pytest
 
 from cost_ops.api import refusals
 from cost_ops.api.gateway import Gateway
+from cost_ops.api.limiter import Limiter
 from cost_ops.bootstrap import open_application
 from cost_ops.credentials.passwords import CHEAP, Argon2Passwords
 from cost_ops.services import channels
@@ -82,6 +83,7 @@ def opened_world(url: str, *, with_victim: bool) -> Iterator[World]:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(refusals, "SHORTEST_SECONDS", HOURS)  # they are stored when we say so, in both installations
         patch.setattr(channels, "MAX_CHANNELS", MANY)
+        patch.setattr(Limiter, "patience", lambda *_: 0.0)  # strangers fail thousands of times here, and need not wait
         server = stack.enter_context(serving(application))
         server.keys["owner"] = server.make_key(None, kind="admin")
         share_in(server)

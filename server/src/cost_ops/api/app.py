@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -30,20 +30,29 @@ from cost_ops.api.routes.ingest import BATCH_PATH, ONE_PATH
 from cost_ops.api.routes.leases import RESERVE_PATH, SETTLE_PATH
 from cost_ops.api.routes.telemetry import EVENTS_PATH, TRACES_PATH, TRACES_PATH_BELOW
 from cost_ops.bootstrap import Application
+from cost_ops.domain.access import Principal
 from cost_ops.domain.errors import CostOpsError, NotFound
 from cost_ops.logs import logger
 
 _log = logger("cost_ops.api")
 
 
-def create_app(application: Application, *, owned: bool = False, background: MakeBackground | None = None) -> Gateway:
+def create_app(
+    application: Application,
+    *,
+    owned: bool = False,
+    background: MakeBackground | None = None,
+    known: Mapping[str, Principal] | None = None,
+) -> Gateway:
     """The ASGI application of an opened installation. It starts and stops the committer.
 
     `owned`: the process exists for this application: the installation is closed when the server ends, and the garbage
     collector leaves alone what is loaded when it begins. Otherwise closing is the caller's. `background` is work that
-    begins and ends with the server.
+    begins and ends with the server. `known` are credentials that only this process takes.
     """
     process = assemble(application, background)
+    for presented, principal in (known or {}).items():
+        process.authenticator.know(presented, principal)
     ingest = Ingest(process)
 
     @asynccontextmanager

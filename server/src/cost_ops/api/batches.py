@@ -11,7 +11,7 @@ from typing import Any
 
 from cost_ops.api.decoding import read_item
 from cost_ops.api.errors import status_of
-from cost_ops.api.ingest_answers import batch_answer
+from cost_ops.api.ingest_answers import batch_answer, details_of
 from cost_ops.api.metrics import Metrics
 from cost_ops.api.parameters import Given
 from cost_ops.domain.access import authorize
@@ -32,7 +32,7 @@ class Sent:
         """`records` as `read_batch` gives them; a header key in `intake` is that of the whole request."""
         self.size, self.admin = len(records), ctx.principal.owner
         self._records, self._ctx, self._intake = records, ctx, intake
-        self._atomic, self._money = bool(given.get("atomic")), given.money
+        self._atomic, self._money, self._detailed = bool(given.get("atomic")), given.money, bool(given.get("details"))
         self._metrics = metrics
         self._outcomes: list[Priced | CostOpsError] = []
 
@@ -57,7 +57,8 @@ class Sent:
         self._metrics.refused.inc(rejected)
         if rejected == len(final):
             raise all_refused(final)
-        return 201 if accepted else 200, batch_answer(final, (accepted, replayed, rejected), self._money)
+        details = list(map(_details_of, self._outcomes, final)) if self._detailed else ()
+        return 201 if accepted else 200, batch_answer(final, (accepted, replayed, rejected), self._money, details)
 
     def _price_all(self) -> list[Priced | CostOpsError]:
         book, refreshed = self._ctx.books.current(), False
@@ -96,6 +97,13 @@ class Sent:
             return usage.price(self._ctx, book, submission, itemised=False)
         except CostOpsError:
             return None
+
+
+def _details_of(priced: Priced | CostOpsError, outcome: Outcome) -> bytes:
+    """What `details` asks for, of a record that was taken."""
+    if isinstance(priced, CostOpsError) or isinstance(outcome, CostOpsError):
+        return b""
+    return details_of(priced.submission)
 
 
 def all_refused(outcomes: Sequence[Any]) -> CostOpsError:

@@ -15,7 +15,7 @@ from cost_ops.api.decoding import read_batch, read_record
 from cost_ops.api.ingest_answers import usage_answer
 from cost_ops.api.money import MoneyWriter
 from cost_ops.api.parameters import Given, read_parameters
-from cost_ops.api.parameters_known import ATOMIC, MONEY
+from cost_ops.api.parameters_known import ATOMIC, DETAILS, MONEY
 from cost_ops.api.process import Process
 from cost_ops.bootstrap import Application
 from cost_ops.domain.access import Principal, authorize
@@ -82,7 +82,7 @@ class Ingest:
     async def batch(self, arrival: Arrival, query: bytes, receive: Receive) -> Answered:
         """POST /api/v1/usage/batch: up to 10,000 records; good ones are kept, or with `atomic` all or none."""
         principal = await self.principal(arrival)
-        given = read_parameters(query_pairs(query), (MONEY, ATOMIC)) if query else _PLAIN
+        given = read_parameters(query_pairs(query), (MONEY, ATOMIC, DETAILS)) if query else _PLAIN
         own_key = header_key(arrival.headers)
         body = await read_body(arrival.headers, receive, self._limit)
         records = read_batch(body) if len(body) < _LARGE else await asyncio.to_thread(read_batch, body)

@@ -10,6 +10,7 @@ from cost_ops.api.schemas.usage import split
 from cost_ops.domain.errors import CostOpsError
 from cost_ops.domain.money import format_e10
 from cost_ops.domain.periods import format_instant, from_us
+from cost_ops.domain.usage import UsageSubmission, token_totals
 from cost_ops.services.usage import Outcome, RecordedUsage
 
 
@@ -49,12 +50,24 @@ def _cost(recorded: RecordedUsage, money: MoneyWriter) -> tuple[str, str]:
     )
 
 
-def batch_answer(outcomes: Sequence[Outcome], counts: tuple[int, int, int], money: MoneyWriter) -> bytes:
-    """The body for a batch, one result per record, in order."""
+def batch_answer(
+    outcomes: Sequence[Outcome], counts: tuple[int, int, int], money: MoneyWriter, details: Sequence[bytes] = ()
+) -> bytes:
+    """The body for a batch, one result per record, in order; `details` are those of each, where they were asked for."""
     accepted, replayed, rejected = counts
-    results = b",".join([_result(index, outcome, money) for index, outcome in enumerate(outcomes)])
+    found = [_result(index, outcome, money) for index, outcome in enumerate(outcomes)]
+    if details:
+        found = [b"%b%b}" % (result[:-1], more) for result, more in zip(found, details, strict=True)]
+    results = b",".join(found)
     head = f'{{"data":{{"accepted":{accepted},"replayed":{replayed},"rejected":{rejected},"results":['
     return b"%b%b]}}" % (head.encode(), results)
+
+
+def details_of(submission: UsageSubmission) -> bytes:
+    """What a result says beside its cost, as the record was understood."""
+    whole_input, output = token_totals(submission.quantities)
+    names = encoded({"provider": submission.provider, "model_id": submission.model_id})
+    return b',%b,"input_tokens":%d,"output_tokens":%d' % (names[1:-1], whole_input, output)
 
 
 def _result(index: int, outcome: Outcome, money: MoneyWriter) -> bytes:

@@ -65,6 +65,12 @@ MONEY = Parameter(
     _money,
 )
 ATOMIC = Parameter("atomic", "all records or none", {"type": "boolean", "default": False}, truth)
+DETAILS = Parameter(
+    "details",
+    "each result also names its provider, model and tokens, as they were understood",
+    {"type": "boolean", "default": False},
+    truth,
+)
 ORGANIZATION = Parameter(
     "organization_id",
     "the organisation; a key of an organisation has its own",

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cost_ops.domain.charging import Line, charge, is_sure, total_e10
+from cost_ops.domain.compiled import compile_price
 from cost_ops.domain.costing import cost_of_steps, prices_of
 from cost_ops.domain.errors import NotFound, invalid
 from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.pricebook import PriceBook
+from cost_ops.domain.prices import Price, default_price
 from cost_ops.domain.statuses import CostStatus, reported_agrees
 from cost_ops.domain.usage import UsageSubmission
 
@@ -60,6 +62,30 @@ def price_submission(
         status = CostStatus.COMPUTED if sure and not submission.estimated else CostStatus.ESTIMATED
         priced = Priced(submission, status, found.currency, cost, found.number, lines, book.version, numbers)
     return priced if submission.reported_cost_e10 is None else _with_reported(priced)
+
+
+def expected(book: PriceBook, submission: UsageSubmission, *, itemised: bool = False, advice: str) -> Priced:
+    """What usage would cost that is not recorded (yet): by a book, else by the default price that was sent along.
+
+    Raises NotFound with advice where no price is known, InvalidInput where the amount is beyond reason.
+    """
+    priced = price_submission(book, submission, itemised=itemised)
+    if priced.cost_e10 is None and submission.default_price is not None:
+        priced = by_default(priced, default_price(submission.organization_id, submission.default_price))
+    if priced.cost_e10 is None or priced.currency is None:
+        message = f"No pricing found for model: {submission.model_id[:100]}"
+        raise NotFound(message, provider=submission.provider[:100], advice=advice)
+    return priced
+
+
+def by_default(priced: Priced, price: Price) -> Priced:
+    """An estimate by a price that was sent along; as it was where that price does not do either."""
+    amount, lines, _ = charge(compile_price(price), priced.submission)
+    if amount is None or amount > MAX_AMOUNT_PER_RECORD_E10:
+        return priced
+    return priced._replace(
+        status=CostStatus.ESTIMATED, currency=price.currency, cost_e10=amount, price_number=price.number, lines=lines
+    )
 
 
 def _without_price(submission: UsageSubmission, book_version: int, *, strict: bool) -> Priced:

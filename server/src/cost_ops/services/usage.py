@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cost_ops.domain.charging import Line, charge
-from cost_ops.domain.compiled import NOT_STORED, compile_price
+from cost_ops.domain.charging import Line
+from cost_ops.domain.compiled import NOT_STORED
 from cost_ops.domain.costing import lines_of
 from cost_ops.domain.errors import Conflict, CostOpsError, NotFound
 from cost_ops.domain.identity import key_hash, parse_usage_id, uid_of_key, usage_id
 from cost_ops.domain.leases import Lease, LeaseStatus
-from cost_ops.domain.money import MAX_AMOUNT_PER_RECORD_E10
 from cost_ops.domain.periods import to_us
 from cost_ops.domain.pricebook import PriceBook
-from cost_ops.domain.priced import Priced, price_submission
+from cost_ops.domain.priced import Priced, by_default, price_submission
 from cost_ops.domain.prices import Price, default_price
 from cost_ops.domain.rollups import Contribution, Series, measure
 from cost_ops.domain.scoped_usage import placed
@@ -286,17 +285,7 @@ class _Recording:
         """An estimate by the price sent along, which is stored once per content so that it can be explained."""
         submission = item.submission
         wanted = default_price(submission.organization_id, submission.default_price)
-        stored = self.recorder.default_price(wanted, self.ctx.clock())
-        amount, lines, _ = charge(compile_price(stored), submission)
-        if amount is None or amount > MAX_AMOUNT_PER_RECORD_E10:
-            return item
-        return item._replace(
-            status=CostStatus.ESTIMATED,
-            currency=stored.currency,
-            cost_e10=amount,
-            price_number=stored.number,
-            lines=lines,
-        )
+        return by_default(item, self.recorder.default_price(wanted, self.ctx.clock()))
 
 
 def _hash_of(submission: UsageSubmission) -> bytes | None:

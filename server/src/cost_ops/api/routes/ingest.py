@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cost_ops.api.operations import BodyOf, Operation, Routes, standard_errors
-from cost_ops.api.parameters_known import ATOMIC, MONEY
+from cost_ops.api.parameters_known import ATOMIC, DETAILS, MONEY
 from cost_ops.api.schemas.submitted import SubmittedRecord
 from cost_ops.api.schemas.usage import BatchAnswer, UsageAnswer
 
@@ -66,7 +66,7 @@ routes.operations.append(
         "Submit up to 10,000 records: good ones are kept and bad ones named, or with `atomic` all or none; "
         "200 where all were replays, an error where none was taken",
         "usage:write",
-        (ATOMIC, MONEY),
+        (ATOMIC, DETAILS, MONEY),
         False,
         _BATCH,
         {201: BatchAnswer, 200: BatchAnswer},

@@ -133,7 +133,7 @@ def explanation_view(found: Explanation, price: PriceView | None, money: MoneyWr
         considered=[_considered(one) for one in found.considered],
         context_tokens=found.context_tokens,
         steps=[_step(step, money) for step in found.steps],
-        lines=[_line(line, money) for line in found.lines],
+        lines=[line_view(line, money) for line in found.lines],
         recomputed_cost=money(found.recomputed_e10),
         missing_meters=list(found.missing_meters),
         agrees=found.agrees,
@@ -172,7 +172,8 @@ def _step(step: ExplainedStep, money: MoneyWriter) -> StepView:
     return StepView(step.model_id, step.kind, _quantities(step.quantities, money), price_id)
 
 
-def _line(proved: ProvedLine, money: MoneyWriter) -> CostLine:
+def line_view(proved: ProvedLine, money: MoneyWriter) -> CostLine:
+    """One line of a cost, with its product."""
     line, rate = proved.line, proved.line.rate.rate
     return CostLine(
         meter=line.meter,

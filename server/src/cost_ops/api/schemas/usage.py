@@ -62,7 +62,10 @@ class Refused(Struct):
 
 
 class BatchResult(Struct):
-    """One record of a batch: recorded (or had been), or refused with an error. `cost` is the total, null if unknown."""
+    """One record of a batch: recorded (or had been), or refused with an error. `cost` is the total, null if unknown.
+
+    With `details` it also names the provider, the model and the tokens, as the record was understood.
+    """
 
     index: int
     usage_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -70,6 +73,10 @@ class BatchResult(Struct):
     cost: MaybeMoney | msgspec.UnsetType = msgspec.UNSET
     currency: str | msgspec.UnsetType | None = msgspec.UNSET
     replayed: bool | msgspec.UnsetType = msgspec.UNSET
+    provider: str | msgspec.UnsetType = msgspec.UNSET
+    model_id: str | msgspec.UnsetType = msgspec.UNSET
+    input_tokens: int | msgspec.UnsetType = msgspec.UNSET
+    output_tokens: int | msgspec.UnsetType = msgspec.UNSET
     error: Refused | msgspec.UnsetType = msgspec.UNSET
 
 
