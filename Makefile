@@ -19,12 +19,15 @@ run: $(STAMP) ## start the platform with sample data on http://127.0.0.1:8080
 	$(PYTHON) -m cost_ops.cli.main demo
 
 test: $(STAMP) ## run every test, on SQLite and on a real PostgreSQL
-	$(PYTHON) -m pytest -n 2 --cov --cov-config=server/pyproject.toml --cov-report=$(COVERAGE) server/tests
+	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-config=server/pyproject.toml --cov-report=$(COVERAGE) server/tests
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -c sdks/python/pyproject.toml --rootdir . sdks/python/tests
+	$(PYTHON) sdks/python/on_every_python.py
 
 check: $(STAMP) ## formatting, lint, types, architecture
-	$(VENV)/bin/ruff format --check server benchmarks
-	$(VENV)/bin/ruff check server benchmarks
+	$(VENV)/bin/ruff format --check server benchmarks sdks/python
+	$(VENV)/bin/ruff check server benchmarks sdks/python
 	$(VENV)/bin/mypy --config-file server/pyproject.toml server/src server/tests
+	$(VENV)/bin/mypy --config-file sdks/python/pyproject.toml
 	$(VENV)/bin/lint-imports
 
 docs: $(STAMP) ## test the documentation
@@ -39,18 +42,20 @@ bench: $(BENCH_VENV)/.stamp ## run the benchmarks, all or those that BENCH names
 lock: ## resolve the locked dependencies again; UPGRADE=--upgrade takes the newest
 	cd server && uv pip compile $(LOCK_OPTIONS) pyproject.toml --group dev --output-file requirements.lock
 	cd server && uv pip compile $(LOCK_OPTIONS) pyproject.toml --group bench --output-file ../benchmarks/requirements.lock
+	cd sdks/python && uv pip compile $(LOCK_OPTIONS) --python-version 3.9 requirements.in --output-file requirements.lock
+	cd sdks/python/tests/seeds && uv pip compile $(LOCK_OPTIONS) --python-version 3.11 legacy.in --output-file legacy.lock
 
 # No addresses in the lock: it is the same whichever registry a machine uses.
 LOCK_OPTIONS = --quiet --universal --generate-hashes --no-header --no-annotate $(UPGRADE)
 
 clean: ## remove environments, caches and reports; the ledger in .run stays
-	rm -rf $(VENV) $(BENCH_VENV) .coverage htmlcov .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) .venv-matrix .venv-legacy .venv-legacy.lock .coverage htmlcov .hypothesis .import_linter_cache
 	find . -type d \( -name __pycache__ -o -name .mypy_cache -o -name .pytest_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
-$(STAMP): server/requirements.lock server/pyproject.toml
+$(STAMP): server/requirements.lock server/pyproject.toml sdks/python/pyproject.toml
 	$(call install,$(VENV),$<)
 
-$(BENCH_VENV)/.stamp: benchmarks/requirements.lock server/pyproject.toml
+$(BENCH_VENV)/.stamp: benchmarks/requirements.lock server/pyproject.toml sdks/python/pyproject.toml
 	$(call install,$(BENCH_VENV),$<)
 
 # $(call install,<environment>,<lock>): what the lock says, by its hashes, then the server in place, built with
@@ -60,12 +65,12 @@ define install
 	  if $(have_uv); then uv venv --quiet --allow-existing --python "$$(command -v $$python)" $(1); else $$python -m venv $(1); fi; }
 	@if $(have_uv); then \
 	  uv pip sync --quiet --python $(1)/bin/python --require-hashes $(2) && \
-	  uv pip install --quiet --python $(1)/bin/python --no-deps --no-build-isolation --editable server; \
+	  uv pip install --quiet --python $(1)/bin/python --no-deps --no-build-isolation --editable server --editable sdks/python; \
 	else \
 	  $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(2) && \
-	  $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable server; \
+	  $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable server --editable sdks/python; \
 	fi
-	@$(1)/bin/python -m compileall -q server/src
+	@$(1)/bin/python -m compileall -q server/src sdks/python/src
 	@touch $@
 endef
 

@@ -32,8 +32,11 @@ NAMES = (
     "limits",
     "budgets",
     "notifying",
+    "sdk_track",
+    "sdk_delivery",
+    "sdk_overhead",
 )
-_ONE_REPORT = ("pricing", "startup")
+_ONE_REPORT = ("pricing", "startup", "sdk_overhead")
 CACHE = Path("/var/tmp/cost-ops-bench")
 _UNITS = {"k": 1_000, "m": 1_000_000}
 

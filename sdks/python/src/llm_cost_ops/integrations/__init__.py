@@ -1,0 +1,1 @@
+"""Frameworks that call models: callbacks, handlers and middleware for them."""

@@ -1,0 +1,1 @@
+"""What a client asks and tells, one noun to a file."""

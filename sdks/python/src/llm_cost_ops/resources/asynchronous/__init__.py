@@ -1,0 +1,1 @@
+"""The resources, for event loops. `synchronous` is made of this folder: `python sdks/python/make_synchronous.py`."""

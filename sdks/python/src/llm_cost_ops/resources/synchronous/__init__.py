@@ -1,0 +1,1 @@
+"""The resources, made of `asynchronous` by `python sdks/python/make_synchronous.py`."""

@@ -1,0 +1,1 @@
+"""What stands in for what is outside: loopback servers that can be told to misbehave."""
