@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +91,8 @@ def test_from_litellm(server: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     run(page, {})
     assert default_client().flush(30)
     assert server.totals() == (2, 2 * CALL)
+    asyncio.set_event_loop(None)  # litellm made one, and closes none
+    gc.collect()
 
 
 def test_from_tokencost(reader: None) -> None:

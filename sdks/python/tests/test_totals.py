@@ -14,7 +14,7 @@ import pytest
 
 from ledgers import Ledger
 from llm_cost_ops import CostOpsClient, cost_context
-from llm_cost_ops.summaries import amount_text, html_table, text_table
+from llm_cost_ops.summaries import html_table, text_table
 from llm_cost_ops.sums import Place, Spent, Sum
 
 CALL: dict[str, Any] = {"provider": "openai", "model_id": "gpt-4o", "input_tokens": 1000, "output_tokens": 100}
@@ -94,18 +94,24 @@ def test_the_html_escapes_names_and_says_the_same(client: CostOpsClient) -> None
     assert "<b>" not in html
 
 
+def shown(*amounts: str) -> list[str]:
+    """How the amounts of calls to different models stand in the table, and their total."""
+    calls = {Place("openai", f"m{n}"): Sum(1, 1, 1, {"USD": Decimal(one)}) for n, one in enumerate(amounts)}
+    rows = [line.split() for line in text_table(Spent(calls), "spent").splitlines()]
+    return [row[-2] for row in rows if row[-1] == "USD"]
+
+
 @pytest.mark.parametrize(
-    ("amount", "shown"),
+    ("amounts", "table"),
     [
-        ("0", "0.0000"),
-        ("0.0000000001", "0.0000000001"),
-        ("0.007", "0.0070"),
-        ("12.345678", "12.3457"),
-        ("1234.5", "1,234.50"),
+        (["0"], ["0.00", "0.00"]),
+        (["0.0000000001"], ["0.0000000001", "0.0000000001"]),
+        (["0.0134025", "0.00475"], ["0.0134025", "0.0047500", "0.0181525"]),
+        (["1234.5", "0.0004"], ["1,234.5000", "0.0004", "1,234.5004"]),
     ],
 )
-def test_an_amount_is_shown_with_the_decimals_that_it_needs(amount: str, shown: str) -> None:
-    assert amount_text(Decimal(amount)) == shown
+def test_a_total_has_the_digits_of_its_parts_and_none_is_lost(amounts: list[str], table: list[str]) -> None:
+    assert shown(*amounts) == table
 
 
 SCRIPT = """

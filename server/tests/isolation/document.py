@@ -72,8 +72,9 @@ def resolved(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
         return resolved(document()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]])
     out = dict(schema)
-    for part in out.pop("allOf", ()):
-        out = {**resolved(part), **out}
+    for part in map(resolved, out.pop("allOf", ())):
+        properties = {**part.get("properties", {}), **out.get("properties", {})}
+        out = {**part, **out, **({"properties": properties} if properties else {})}
     return out
 
 

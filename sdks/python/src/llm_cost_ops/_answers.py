@@ -38,7 +38,7 @@ def read(answer: Answer, url: str, reader: Callable[[Any], Read]) -> Read:
         raise refused(answer, url)
     try:
         return reader(decoded(answer.body))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _foreign(answer, url) from error
 
 
@@ -46,7 +46,7 @@ def refused(answer: Answer, url: str) -> exceptions.CostOpsError:
     """The exception that a refusal is."""
     try:
         body = decoded(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _foreign(answer, url)
     said = body.get("error") if isinstance(body, Mapping) else None
     if not isinstance(said, Mapping) or "message" not in said:

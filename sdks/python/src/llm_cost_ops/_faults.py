@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import httpx2
 
-from llm_cost_ops.exceptions import ConnectionError, TimeoutError
+from llm_cost_ops.exceptions import ConnectionError, SettingsError, TimeoutError
 
 _REFUSED = "is the server running there? `cost-ops server` starts one; base_url or COST_OPS_API_URL says where it is"
 _UNKNOWN_HOST = "the host is not known: look at base_url or COST_OPS_API_URL"
@@ -25,6 +27,21 @@ def told(error: httpx2.HTTPError, url: str, timeout: float) -> ConnectionError:
     return made
 
 
+NOT_MADE = (ValueError, OSError, ImportError, httpx2.InvalidURL)
+"""What the HTTP client raises where it cannot be made, or a request for it."""
+
+
+def not_made(error: Exception, url: str) -> SettingsError:
+    """The exception for what its surroundings or the call's own texts make impossible."""
+    named = [f"{name}={os.environ[name]}" for name in _TRUST if name in os.environ]
+    trust = f" ({' and '.join(named)})" if named and isinstance(error, OSError) else ""
+    return SettingsError(
+        f"a request to {url} cannot be made: {type(error).__name__}: {error}{trust}. "
+        "Look at base_url, the headers, and the environment's proxies and certificates"
+    )
+
+
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 

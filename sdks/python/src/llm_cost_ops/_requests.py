@@ -76,17 +76,26 @@ def _texts(name: str, value: Any) -> Iterable[str]:
     if isinstance(value, Decimal):
         return [format(value, "f")]
     if isinstance(value, date):
-        raise SettingsError(f"{name} is a day, and a time is needed: a datetime with its zone, or '{value}T00:00:00Z'")
+        raise SettingsError(f"{name} cannot be sent: {_no_moment(value)}")
     return [str(value)]
 
 
-def moment(value: datetime, name: str = "a time") -> str:
+def moment(value: datetime, name: str) -> str:
     """A time as RFC 3339. Raises SettingsError where it does not say its zone."""
+    try:
+        return _moment(value)
+    except ValueError as error:
+        raise SettingsError(f"{name} cannot be sent: {error}") from None
+
+
+def _moment(value: datetime) -> str:
     if value.tzinfo is None or value.utcoffset() is None:
-        raise SettingsError(
-            f"{name} is {value.isoformat()} without a time zone: say which, as in datetime(…, tzinfo=timezone.utc)"
-        )
+        raise ValueError(f"{value.isoformat()} has no time zone: say which, as in datetime(…, tzinfo=timezone.utc)")
     return value.isoformat()
+
+
+def _no_moment(value: date) -> str:
+    return f"{value} is a day, and a time is needed: a datetime with its zone, or '{value}T00:00:00Z'"
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
@@ -108,7 +117,9 @@ def _plain(value: Any) -> Any:
             raise ValueError(f"{value} is not a number")
         return format(value, "f")
     if isinstance(value, datetime):
-        return moment(value)
+        return _moment(value)
+    if isinstance(value, date):
+        raise ValueError(_no_moment(value))
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, Mapping):

@@ -13,14 +13,15 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import httpx2
 
 from llm_cost_ops import __version__
-from llm_cost_ops._faults import told
+from llm_cost_ops._faults import NOT_MADE, not_made, told
 from llm_cost_ops.settings import Settings
 
+_Http = TypeVar("_Http")
 USER_AGENT = f"llm-cost-ops-python/{__version__} (Python {platform.python_version()}; {sys.platform})"
 
 
@@ -62,7 +63,8 @@ class Transport:
     ) -> Answer:
         """One attempt. A path that begins with `/` is the server's, any other lies below `/api/v1/`.
 
-        Raises ConnectionError and its TimeoutError, and nothing else; whatever the status is.
+        Raises ConnectionError and its TimeoutError, SettingsError where there can be no request, and nothing else;
+        whatever the status is.
         """
         with self.stream(method, path, content=content, headers=headers, timeout=timeout) as answer:
             try:
@@ -84,13 +86,15 @@ class Transport:
         """The same, with the body still to be read."""
         seconds = timeout or self.settings.timeout
         client = self._client()
-        request = client.build_request(
-            method, _target(path), content=content, headers=_headers(self.settings, headers, content), timeout=seconds
+        request = _request(
+            client, method, path, content=content, headers=_headers(self.settings, headers, content), timeout=seconds
         )
         try:
             answer = client.send(request, stream=True)
         except httpx2.HTTPError as error:
             raise told(error, self.settings.base_url, seconds) from error
+        except UnicodeError as error:  # a host that is no name
+            raise not_made(error, self.settings.base_url) from error
         try:
             yield answer
         finally:
@@ -101,7 +105,7 @@ class Transport:
             if not self._open:
                 if self._closed:
                     raise RuntimeError("this client is closed")
-                self._open.append(httpx2.Client(base_url=self.settings.base_url, transport=self._under))
+                self._open.append(_made(httpx2.Client, self.settings, self._under))
             return self._open[0]
 
     def for_loops(self) -> AsyncTransport:
@@ -173,13 +177,15 @@ class AsyncTransport:
         """As `Transport.stream`."""
         seconds = timeout or self.settings.timeout
         client = await self._client()
-        request = client.build_request(
-            method, _target(path), content=content, headers=_headers(self.settings, headers, content), timeout=seconds
+        request = _request(
+            client, method, path, content=content, headers=_headers(self.settings, headers, content), timeout=seconds
         )
         try:
             answer = await client.send(request, stream=True)
         except httpx2.HTTPError as error:
             raise told(error, self.settings.base_url, seconds) from error
+        except UnicodeError as error:  # a host that is no name
+            raise not_made(error, self.settings.base_url) from error
         try:
             yield answer
         finally:
@@ -193,7 +199,7 @@ class AsyncTransport:
             pool = self._pools.get(loop)
             if pool is not None:
                 return pool.client
-            client = httpx2.AsyncClient(base_url=self.settings.base_url, transport=self._under)
+            client = _made(httpx2.AsyncClient, self.settings, self._under)
             pool = self._pools[loop] = _Pool(client, _keep(client))
         await pool.keeper.__anext__()
         return client
@@ -238,6 +244,20 @@ async def _keep(client: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
 def _close(clients: list[httpx2.Client]) -> None:
     while clients:
         clients.pop().close()
+
+
+def _made(kind: Callable[..., _Http], settings: Settings, under: Any) -> _Http:
+    try:
+        return kind(base_url=settings.base_url, transport=under)
+    except NOT_MADE as error:
+        raise not_made(error, settings.base_url) from error
+
+
+def _request(client: Union[httpx2.Client, httpx2.AsyncClient], method: str, path: str, **parts: Any) -> httpx2.Request:
+    try:
+        return client.build_request(method, _target(path), **parts)
+    except NOT_MADE as error:
+        raise not_made(error, str(client.base_url)) from error
 
 
 def _target(path: str) -> str:

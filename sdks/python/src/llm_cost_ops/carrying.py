@@ -15,7 +15,7 @@ from typing import Any, Callable
 from llm_cost_ops import context, spend_limits
 
 _MARK = "__llm_cost_ops_carries__"
-_NOT_CARRIED = ("multiprocessing.", "llm_cost_ops.")
+_NOT_CARRIED = ("multiprocessing.", "concurrent.futures.", "llm_cost_ops.")
 """Threads of pools, which work for everybody, and our own."""
 _VARIABLES: tuple[ContextVar[Any], ...] = (context._CURRENT, spend_limits._ACTIVE)
 _Values = list[tuple["ContextVar[Any]", Any]]
@@ -53,7 +53,7 @@ def _start(original: Callable[..., Any]) -> Callable[..., Any]:
             run = self.run
 
             def run_carried() -> None:
-                del self.__dict__["run"]  # the thread's own again
+                self.__dict__.pop("run", None)  # the thread's own again
                 _with(values, run, (), {})
 
             self.__dict__["run"] = run_carried

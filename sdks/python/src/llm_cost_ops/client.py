@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from llm_cost_ops._requests import Call
 from llm_cost_ops._transport import Transport
 from llm_cost_ops.delivery.settings import DeliverySettings
+from llm_cost_ops.exceptions import SettingsError
+from llm_cost_ops.forking import tell_in_child
 from llm_cost_ops.notices import NOTICES
 from llm_cost_ops.resources.synchronous.calling import Caller
 from llm_cost_ops.resources.synchronous.surface import Surface
@@ -57,11 +59,19 @@ class CostOpsClient(Surface):
             timeout=timeout,
             max_retries=max_retries,
         )
+        self._place = f"at {self.settings.base_url}"
         self.transport = Transport(self.settings, http_transport)
         self._caller = Caller(self.transport, self.settings)
         self._root = self
+        if isinstance(delivery, Mapping):
+            raise SettingsError("settings of delivery are made as delivery=DeliverySettings(spool=…, when_full=…)")
         self._delivery = delivery
         self._tracker: Optional[Tracker] = None
+        self.after_fork()
+        tell_in_child(self)
+
+    def after_fork(self) -> None:
+        """No lock that a thread of the parent holds."""
         self._lock = threading.RLock()
 
     @classmethod
@@ -75,7 +85,9 @@ class CostOpsClient(Surface):
         from llm_cost_ops.local import opened
 
         transport, base_url, key = opened(path, organization_id)
-        return cls(key, base_url, organization_id, http_transport=transport, **options)
+        client = cls(key, base_url, organization_id, http_transport=transport, **options)
+        client._place = f"in {os.fspath(path)}"
+        return client
 
     @property
     def tracker(self) -> Tracker:
@@ -189,7 +201,7 @@ class CostOpsClient(Surface):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.settings.organization_id or 'the key'} at {self.settings.base_url}>"
+        return f"<{type(self).__name__} of {self.settings.organization_id or 'the key'} {self._place}>"
 
 
 def changed(settings: Settings, timeout: Optional[float], max_retries: Optional[int]) -> Settings:
@@ -201,6 +213,16 @@ def changed(settings: Settings, timeout: Optional[float], max_retries: Optional[
     )
     check_numbers(other.timeout, other.max_retries)
     return other
+
+
+def _after_fork() -> None:
+    global _DEFAULT_LOCK  # noqa: PLW0603  (a thread of the parent may hold it)
+    _DEFAULT_LOCK = threading.Lock()
+    NOTICES.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _as_it_is(body: Any) -> Any:

@@ -7,10 +7,10 @@ in a context variable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Callable, Optional
 
+from llm_cost_ops.blocks import block, put_back
 from llm_cost_ops.notices import NOTICES
 
 Source = Callable[[], Mapping[str, Any]]
@@ -43,7 +43,7 @@ def _of(source: Source) -> Mapping[str, Any]:
         return {}
 
 
-@contextmanager
+@block
 def cost_context(
     *,
     project: Optional[str] = None,
@@ -55,18 +55,18 @@ def cost_context(
 ) -> Iterator[None]:
     """Attribute every call in the block. A block within a block adds to it, and wins where both say something.
 
-    As a decorator, `@cost_context(project="search")` attributes
-    the calls of a function.
+    As a decorator, `@cost_context(project="search")` attributes the calls of a function, `def` or `async def`.
     """
     from llm_cost_ops.carrying import carry_into_threads
 
     carry_into_threads()
-    said = {"project_id": project, "user_id": user, "team_id": team, "session_id": session}
+    given = {"project_id": project, "user_id": user, "team_id": team, "session_id": session}
+    said = {name: str(value) for name, value in given.items() if value is not None}  # ids are often numbers
     token = _CURRENT.set(merged(_CURRENT.get(), {**said, "tags": tags, "metadata": metadata}))
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        put_back(_CURRENT, token)
 
 
 def merged(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def provider_of(model: str) -> tuple[str, str]:
 
 def _counted(asked: Any, model: str) -> tuple[dict[str, Any], bool, Sequence[str]]:
     """(counts of a record, whether they are guessed, what was not counted)."""
-    if isinstance(asked, bool) or asked is None:
+    if isinstance(asked, (bool, float)) or asked is None:
         raise SettingsError(f"give a number of tokens, counts, a text or messages, got {asked!r}")
     if isinstance(asked, int):
         return {"input_tokens": asked}, False, ()

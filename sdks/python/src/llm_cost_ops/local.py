@@ -26,7 +26,7 @@ from llm_cost_ops.exceptions import SettingsError
 
 GROUP = "llm_cost_ops.local"
 _OLDEST = (3, 11)
-_INSTALL = "a ledger in a file needs the server's distribution: pip install cost-ops-server"
+_INSTALL = "a ledger in a file needs the distribution cost-ops-server: `pip install ./server` in a checkout"
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STOP_SECONDS = 30.0
 _LEFT_TO_PARENT: list[Any] = []
@@ -51,7 +51,7 @@ def _opener() -> Callable[[str, str, str], Any]:
     """What opens a ledger, of the distribution that has it. Raises SettingsError where there is none."""
     if sys.version_info[:2] < _OLDEST:
         have = ".".join(map(str, sys.version_info[:2]))
-        raise SettingsError(f"{_INSTALL}. It needs Python 3.11, and this is {have}")
+        raise SettingsError(f"{_INSTALL}. It needs Python 3.11 or newer, and this is {have}")
     found_by: Any = importlib.metadata.entry_points
     for entry in found_by(group=GROUP):
         try:
@@ -121,6 +121,8 @@ class _Running:
 
     def __init__(self, path: str, organization_id: str, key: str) -> None:
         open_ledger = _opener()
+        if os.path.isdir(path):
+            raise SettingsError(f"{path} cannot be opened as a ledger: it is a folder, and a file is needed")
         try:
             self._ledger = open_ledger(path, organization_id, key)
         except Exception as error:

@@ -37,6 +37,9 @@ def resolve(
 
     Raises SettingsError where there is no key, the URL is none, or a number is out of range.
     """
+    for name, given in (("api_key", api_key), ("base_url", base_url), ("organization_id", organization_id)):
+        if given is not None and not isinstance(given, str):
+            raise SettingsError(f"{name} must be a text, got {type(given).__name__}")
     key = api_key or os.environ.get("COST_OPS_API_KEY", "")
     if not key:
         raise SettingsError("no API key: give api_key=…, or set COST_OPS_API_KEY. `cost-ops auth create-key` makes one")
@@ -52,11 +55,11 @@ def resolve(
     return settings
 
 
-def check_numbers(timeout: float, max_retries: int) -> None:
+def check_numbers(timeout: Any, max_retries: Any) -> None:
     """Raises SettingsError where a timeout is not above 0, or a number of retries is below 0."""
-    if not 0 < timeout < float("inf"):
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
         raise SettingsError(f"timeout must be a number of seconds above 0, got {timeout!r}")
-    if max_retries != int(max_retries) or max_retries < 0:
+    if not isinstance(max_retries, (int, float)) or max_retries != int(max_retries) or max_retries < 0:
         raise SettingsError(f"max_retries must be a whole number, 0 or more, got {max_retries!r}")
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
 from typing import Any, Optional, Union
 
+from llm_cost_ops.blocks import block, put_back
 from llm_cost_ops.exceptions import SettingsError, SpendLimitExceeded
 
 WAIT_SECONDS = 10.0
@@ -135,7 +135,7 @@ class SpendLimit:
         return f"<SpendLimit: {spent} in {self._calls} calls, {self.waiting} waiting>"
 
 
-@contextmanager
+@block
 def spend_limit(
     usd: Union[int, str, Decimal, float, None] = None,
     *,
@@ -157,7 +157,7 @@ def spend_limit(
     try:
         yield limit
     finally:
-        _ACTIVE.reset(token)
+        put_back(_ACTIVE, token)
         limit.settle()
 
 
@@ -171,7 +171,7 @@ def _amount(usd: Any, amount: Any, currency: str) -> tuple[Decimal, str]:
         raise SettingsError(f"a spend limit is a number, got {given!r}") from None
     if isinstance(given, bool) or not limit.is_finite() or limit < 0:
         raise SettingsError(f"a spend limit is a number that is not negative, got {given!r}")
-    return limit, currency
+    return limit, currency.upper()
 
 
 def _refuses(when_unknown: str) -> bool:

@@ -17,7 +17,6 @@ FLUSH_SECONDS = 2.0
 _WIDTH = 80
 _HEADS = ("calls", "tokens in", "tokens out", "cost")
 _UNKNOWN = "?"
-_SMALL, _LARGE = Decimal("0.01"), Decimal(100)
 _AT_EXIT: list[bool] = []
 _STYLE = (
     "border-collapse:collapse;font:13px/1.5 system-ui,sans-serif;color:inherit;background:transparent;margin:.3em 0"
@@ -77,12 +76,13 @@ def _at_exit() -> None:
 
 def text_table(spent: Spent, title: str, width: int = _WIDTH) -> str:
     """The table in plain text, `width` characters wide at most."""
-    rows = [(f"{provider}/{model}", *_cells(one)) for (provider, model), one in spent.by_model.items()]
+    places = _decimals(spent)
+    rows = [(f"{provider}/{model}", *_cells(one, places)) for (provider, model), one in spent.by_model.items()]
     if not rows:
         return "\n".join([title, "  no calls were answered for yet", *_notes(spent)])
-    projects = [(f"  {name or 'no project'}", *_cells(one)) for name, one in spent.by_project.items()]
+    projects = [(f"  {name or 'no project'}", *_cells(one, places)) for name, one in spent.by_project.items()]
     more = projects if any(name is not None for name in spent.by_project) else []
-    total = ("total", *_cells(spent.total))
+    total = ("total", *_cells(spent.total, places))
     widths = [max(len(row[column]) for row in [*rows, *more, total, ("", *_HEADS)]) for column in range(1, 5)]
     first = max(12, min(max(len(row[0]) for row in [*rows, *more, ("by project",)]), width - sum(widths) - 2 * 4))
 
@@ -96,26 +96,29 @@ def text_table(spent: Spent, title: str, width: int = _WIDTH) -> str:
     return "\n".join([title, line(("", *_HEADS)), rule, *map(line, rows), rule, line(total), *below, *_notes(spent)])
 
 
-def _cells(one: Sum) -> tuple[str, str, str, str]:
-    return f"{one.calls:,}", _count(one.input_tokens), _count(one.output_tokens), cost_text(one.costs, one.unpriced)
+def _cells(one: Sum, places: Mapping[str, int]) -> tuple[str, str, str, str]:
+    cost = cost_text(one.costs, one.unpriced, places)
+    return f"{one.calls:,}", _count(one.input_tokens), _count(one.output_tokens), cost
 
 
 def _count(number: Optional[int]) -> str:
     return _UNKNOWN if number is None else f"{number:,}"
 
 
-def cost_text(costs: Mapping[str, Decimal], unpriced: int) -> str:
+def cost_text(costs: Mapping[str, Decimal], unpriced: int, places: Mapping[str, int]) -> str:
     """Amounts by currency; `?` stands for calls without a known price."""
-    known = [f"{amount_text(amount)} {currency}" for currency, amount in costs.items()]
-    return " + ".join([*known, _UNKNOWN] if unpriced else known) or f"{amount_text(Decimal(0))} USD"
+    known = [f"{amount:,.{places[currency]}f} {currency}" for currency, amount in costs.items()]
+    return " + ".join([*known, _UNKNOWN] if unpriced else known) or "0.00 USD"
 
 
-def amount_text(amount: Decimal) -> str:
-    """An amount in a table: with four decimals; small ones with all that they have, large ones with two."""
-    if amount >= _SMALL:
-        return f"{amount:,.{2 if amount >= _LARGE else 4}f}"
-    whole, decimals = f"{amount:,.10f}".split(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(4, '0')}"
+def _decimals(spent: Spent) -> Mapping[str, int]:
+    """How many decimals a currency's amounts have in a table: as many as the longest, so that sums can be checked."""
+    longest: dict[str, int] = {}
+    for one in (*spent.by_place.values(), spent.total):
+        for currency, amount in one.costs.items():
+            decimals = f"{amount:.10f}".rstrip("0").partition(".")[2]
+            longest[currency] = max(longest.get(currency, 2), len(decimals))
+    return longest
 
 
 def _notes(spent: Spent) -> list[str]:
@@ -145,11 +148,15 @@ def _shortened(text: str, width: int) -> str:
 
 def html_table(spent: Spent, title: str) -> str:
     """The table as HTML that takes its colours from the page around it, light or dark."""
-    total = spent.total
-    models = "".join(_row(f"{p}/{m}", one) for (p, m), one in spent.by_model.items())
-    foot = _row("total", total, bold=True) if len(spent.by_model) > 1 else ""
+    places = _decimals(spent)
+    models = "".join(_row(f"{p}/{m}", _cells(one, places)) for (p, m), one in spent.by_model.items())
+    foot = _row("total", _cells(spent.total, places), bold=True) if len(spent.by_model) > 1 else ""
     named = any(name is not None for name in spent.by_project)
-    parts = "".join(_row(name or "no project", one) for name, one in spent.by_project.items()) if named else ""
+    parts = (
+        "".join(_row(name or "no project", _cells(one, places)) for name, one in spent.by_project.items())
+        if named
+        else ""
+    )
     head = "".join(f'<th style="{_NUMBER};opacity:.7;font-weight:500">{name}</th>' for name in _HEADS)
     between = f'<tr><td style="{_NAME};opacity:.7" colspan="5">by project</td></tr>' if parts else ""
     notes = "".join(
@@ -161,7 +168,7 @@ def html_table(spent: Spent, title: str) -> str:
     )
 
 
-def _row(name: str, one: Sum, *, bold: bool = False) -> str:
+def _row(name: str, texts: Sequence[str], *, bold: bool = False) -> str:
     weight = ";font-weight:600" if bold else ""
-    cells = "".join(f'<td style="{_NUMBER}{weight}">{escape(cell)}</td>' for cell in _cells(one))
+    cells = "".join(f'<td style="{_NUMBER}{weight}">{escape(cell)}</td>' for cell in texts)
     return f'<tr><td style="{_NAME}{weight}">{escape(name)}</td>{cells}</tr>'

@@ -63,7 +63,7 @@ class Tracker:
             said = merged(around, fields) if around else fields
             try:
                 record = self._encode(said).encode()
-            except (TypeError, ValueError, RecursionError):
+            except Exception:  # noqa: BLE001  (the application's objects raise what they like, or change meanwhile)
                 record = self._mended(said)
             if len(record) > _LARGE and said.get("metadata"):
                 record = self._mended({**said, "metadata": None})

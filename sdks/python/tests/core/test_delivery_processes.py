@@ -25,7 +25,7 @@ for number in range(10**9):
 
 def calls(fake: FakeLedger, name: str) -> set[int]:
     """The numbers of a program's calls that are in the ledger."""
-    return {int(key.rpartition("-")[2]) for key in fake.records if key.startswith(f"{name}-")}
+    return {int(key.rpartition("-")[2]) for key in list(fake.records) if key.startswith(f"{name}-")}
 
 
 def sweep(fake: FakeLedger) -> CostOpsClient:
@@ -193,6 +193,49 @@ def test_keys_of_parent_and_child_differ(fake: FakeLedger) -> None:
     """
     ran(program, "p", COST_OPS_API_URL=fake.url)
     assert len(fake.records) == 5
+
+
+def test_a_child_forked_while_another_thread_makes_the_tracker_waits_for_nobody(fake: FakeLedger) -> None:
+    program = """
+    from llm_cost_ops import client as of_clients
+    client = CostOpsClient(organization_id="org-fake")
+    held, over = threading.Event(), threading.Event()
+    def hold():
+        with client._lock, of_clients._DEFAULT_LOCK:
+            held.set()
+            over.wait()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        client.track(**call(0))
+        of_clients.default_client().track(**call(1))
+        sent = client.flush(10) and of_clients.default_client().flush(10)
+        os._exit(0 if sent else 1)
+    said = os.waitpid(pid, 0)[1]
+    over.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(said) == 0, said
+    """
+    ran(program, "p", COST_OPS_API_URL=fake.url)
+    assert calls(fake, "p") == {0, 1}
+
+
+def test_a_closed_client_says_nothing_more_when_the_process_ends(fake: FakeLedger) -> None:
+    program = """
+    import atexit
+    from llm_cost_ops.delivery import exits
+    with CostOpsClient(organization_id="org-fake", delivery=DeliverySettings(exit_seconds=0.2)) as client:
+        client.track(**call(0))
+    client.track(**call(1))
+    assert client.flush(1) is False
+    atexit.unregister(exits._end_all)
+    exits._end_all()
+    """
+    ran(program, "p", COST_OPS_API_URL="http://127.0.0.1:9")
+    assert calls(fake, "p") == set()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

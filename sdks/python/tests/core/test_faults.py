@@ -52,6 +52,26 @@ def test_tls_to_a_server_without_it_is_said(fake: FakeLedger) -> None:
         client.health.check()
 
 
+def test_authorities_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
+    with (
+        never("https://10.255.255.1") as client,
+        pytest.raises(exceptions.SettingsError, match="SSL_CERT_FILE=/nowhere/authorities"),
+    ):
+        client.health.check()
+
+
+@pytest.mark.parametrize("url", ["http://xn--a..b", "http://a\nb"])
+def test_a_host_that_is_no_name_is_said(url: str) -> None:
+    with never(url) as client, pytest.raises(exceptions.SettingsError, match="cannot be made"):
+        client.health.check()
+
+
+def test_a_header_that_cannot_be_sent_is_said(fake: FakeLedger) -> None:
+    with never(fake.url) as client, pytest.raises(exceptions.SettingsError, match="cannot be made"):
+        client.with_options(headers={"x-team": "équipe"}).health.check()
+
+
 def test_a_certificate_that_nobody_vouches_for_is_said(certificate: ssl.SSLContext) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_shake_hands, args=(server, certificate), daemon=True)

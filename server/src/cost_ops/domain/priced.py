@@ -72,10 +72,17 @@ def expected(book: PriceBook, submission: UsageSubmission, *, itemised: bool = F
     priced = price_submission(book, submission, itemised=itemised)
     if priced.cost_e10 is None and submission.default_price is not None:
         priced = by_default(priced, default_price(submission.organization_id, submission.default_price))
+    known_amount(priced, advice)
+    return priced
+
+
+def known_amount(priced: Priced, advice: str) -> tuple[int, str]:
+    """The amount, in 1e-10 units, and its currency. Raises NotFound with advice where it is not known."""
     if priced.cost_e10 is None or priced.currency is None:
+        submission = priced.submission
         message = f"No pricing found for model: {submission.model_id[:100]}"
         raise NotFound(message, provider=submission.provider[:100], advice=advice)
-    return priced
+    return priced.cost_e10, priced.currency
 
 
 def by_default(priced: Priced, price: Price) -> Priced:

@@ -21,7 +21,7 @@ from cost_ops.domain.leases import Decision, Held, Lease, LeaseStatus, Level, de
 from cost_ops.domain.money import round_half_even
 from cost_ops.domain.periods import TimeRange, to_us
 from cost_ops.domain.pricebook import PriceBook
-from cost_ops.domain.priced import expected
+from cost_ops.domain.priced import expected, known_amount
 from cost_ops.domain.random_text import random_identity
 from cost_ops.domain.scoped_usage import check_covered
 from cost_ops.interfaces.budgets import Closed, Hold, LeaseRepository, NewLease
@@ -218,8 +218,8 @@ class _Deciding:
             return request.amount_e10, request.currency or "USD"
         if request.submission is None:
             raise invalid("amount", "missing_required_field", "amount is required")
-        priced = expected(self.book, request.submission, advice="give an amount, or add a price for it")
-        return priced.cost_e10 or 0, priced.currency or "USD"
+        advice = "give an amount, or add a price for it"
+        return known_amount(expected(self.book, request.submission, advice=advice), advice)
 
     def _read_standing(self, prepared: Sequence[_Prepared]) -> None:
         """How the budgets concerned stand, read once for all requests, the hard ones locked before."""

@@ -11,6 +11,9 @@ from llm_cost_ops.delivery.locks import SUFFIX, Held, take
 from llm_cost_ops.delivery.reading import Damaged, Segment
 from llm_cost_ops.delivery.sources import Taken
 
+_MOST_AT_ONCE = 16
+"""Each takes a file that is open, of which the application may have but so many."""
+
 
 class Adopted:
     """Segments of processes that are no more."""
@@ -21,16 +24,26 @@ class Adopted:
         self._folder = folder
         self._damaged = damaged
         self._left: deque[tuple[Held, deque[Segment]]] = deque()
+        self._more = False
 
     @property
     def waits(self) -> bool:
         """Whether there is something to send."""
         return bool(self._left)
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether there was more to take than may be had at once, and all of that is done with."""
+        return self._more and not self._left
+
     def look(self, own: set[Path]) -> None:
         """Take the locks that are free, but our own ones."""
         ours = own | {held.path for held, _ in self._left}
+        self._more = False
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if len(self._left) >= _MOST_AT_ONCE:
+                self._more = True
+                break
             if path not in ours:
                 with suppress(OSError):  # another user's, say
                     self._adopt(take(path))

@@ -14,7 +14,8 @@ from llm_cost_ops._transport import Answer
 
 LATER, KEY, SPLIT, FAULT = "later", "key", "split", "fault"
 """Why a batch was not judged: the server cannot now; does not let us; wants smaller ones; fails on this one."""
-_SPLIT = (400, 409, 413, 415, 422)
+_TOO_LARGE = 413
+_SPLIT = (400, 409, _TOO_LARGE, 415, 422)
 _INDEX = re.compile(r"^records\[(\d+)\]\.?")
 
 
@@ -58,14 +59,18 @@ def read_answer(answer: Answer, count: int) -> Union[Judged, Unjudged]:
             return _results(body["data"]["results"], count)
         error = body["error"]
         said = f"{error['message']} ({answer.status} {error['code']})"
-    except (ValueError, KeyError, TypeError):
-        body, error = None, {}
-        said = f"an answer that is not a ledger's ({answer.status}, {len(answer.body)} bytes)"
-        if answer.status < 400:
-            return Unjudged(LATER, said)
-    if answer.status in (400, 404, 409) and (found := _by_record(error, count)) is not None:
-        return found
-    return _unjudged(answer, said)
+        found = _by_record(error, count) if answer.status in (400, 404, 409) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _of_another(answer)
+    return found or _unjudged(answer, said)
+
+
+def _of_another(answer: Answer) -> Unjudged:
+    """Who answers is no ledger: a proxy before it, or what the URL names by mistake. It judges no record."""
+    said = f"an answer that is not a ledger's ({answer.status}, {len(answer.body)} bytes): is base_url right?"
+    if answer.status in _SPLIT and answer.status != _TOO_LARGE:
+        return Unjudged(KEY, said)
+    return Unjudged(LATER, said) if answer.status < 400 else _unjudged(answer, said)
 
 
 def _unjudged(answer: Answer, said: str) -> Unjudged:

@@ -17,6 +17,11 @@ class Memory:
         self._most = most
         self._entries: deque[Entry] = deque()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is any."""
+        return bool(self._entries)
+
     def put(self, entry: Entry) -> bool:
         """Keep a record; False where there is no room."""
         if len(self._entries) >= self._most:

@@ -16,7 +16,9 @@ from llm_cost_ops.exceptions import ApiError, ConnectionError, CostOpsError
 from llm_cost_ops.notices import NOTICES
 from llm_cost_ops.settings import Settings
 
-_AHEAD = "in_the_future"
+_AHEAD, _BEHIND = "in_the_future", "too_early"
+_CLOCK = (_AHEAD, _BEHIND)
+_DAY_NS = 86_400 * 10**9
 
 
 class Poster:
@@ -83,20 +85,22 @@ class Poster:
         return _merged(judged, list(again), second)
 
     def _mended(self, entry: Entry, refusal: Refusal, answer: Answer, completed: Completed) -> Optional[bytes]:
-        at_ns = self._redated(entry, answer) if refusal.has(_AHEAD) else None
-        others = refusal._replace(problems=[problem for problem in refusal.problems if problem[1] != _AHEAD])
+        of_clock = any(refusal.has(reason) for reason in _CLOCK)
+        at_ns = self._redated(entry, answer, behind=refusal.has(_BEHIND)) if of_clock else None
+        others = refusal._replace(problems=[problem for problem in refusal.problems if problem[1] not in _CLOCK])
         if not others.problems:
             return None if at_ns is None else completed.record(entry, at_ns)
         record = mended(entry.record, others)
-        if record is None or (refusal.has(_AHEAD) and at_ns is None):
+        if record is None or (of_clock and at_ns is None):
             return None
         self._counters.mended += 1
         NOTICES.warn(
-            "mended", f"the ledger refuses a part of a tracked call, which goes without: {named(others.problems)}"
+            "mended",
+            f"the ledger refuses parts of a tracked call; they are made fit or left out: {named(others.problems)}",
         )
         return completed.record(entry._replace(record=record), at_ns)
 
-    def _redated(self, entry: Entry, answer: Answer) -> Optional[int]:
+    def _redated(self, entry: Entry, answer: Answer, *, behind: bool) -> Optional[int]:
         """A record's time by the server's clock; None where the application said the time itself."""
         server_ns = server_time_ns(answer)
         if server_ns is None or says(entry.record, b'"timestamp":'):
@@ -104,8 +108,10 @@ class Poster:
         ahead_ns = time.time_ns() - server_ns
         self._counters.redated += 1
         NOTICES.warn(
-            "clock", f"this machine's clock is {ahead_ns / 1e9:.0f} s ahead of the ledger's, which is used instead"
+            "clock", f"this machine's clock was wrong (now by {ahead_ns / 1e9:.0f} s): the ledger's is used instead"
         )
+        if behind and abs(ahead_ns) < _DAY_NS:  # it was put right since
+            return server_ns
         return min(entry.at_ns - ahead_ns, server_ns)
 
 

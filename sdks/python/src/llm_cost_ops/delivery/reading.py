@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Callable, Optional
 
-from llm_cost_ops.delivery.segments import Found, NotASegment, Reader
+from llm_cost_ops.delivery.segments import START, Found, NotASegment, Reader
 
 Damaged = Callable[[Path, bytes, str], None]
+_PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+"""What this process or machine lacks for the moment: nothing is wrong with the file."""
 
 
 class Segment:
@@ -24,14 +28,20 @@ class Segment:
         """It cannot be read."""
         self._reader: Optional[Reader] = None
         self._taken = 0
+        self._settled_to = START
 
     def find(self, end: Optional[int], records: int, size: int, damaged: Damaged) -> Optional[Found]:
-        """The next records; None: there are none before `end` (None: in the whole file)."""
+        """The next records; None: there are none before `end` (None: in the whole file).
+
+        Raises OSError where it can be read later.
+        """
         try:
             if self._reader is None:
                 self._reader = Reader(self.path)
             found = self._reader.find(self._reader.size if end is None else end, records, size)
         except (OSError, NotASegment) as error:
+            if isinstance(error, OSError) and error.errno in _PASSES:
+                raise
             self.lost = True
             with suppress(OSError):
                 self.path.rename(f"{self.path}.damaged")
@@ -46,15 +56,26 @@ class Segment:
         """What was found last is done with. A disk that does not take this in sends it once more after a restart."""
         self.settled += self._taken
         self._taken = 0
+        self._settled_to = position
         if self._reader is not None:
             with suppress(OSError):
                 self._reader.settle(position)
+
+    def is_done(self, end: Optional[int]) -> bool:
+        """Whether everything before `end` is settled."""
+        return end is not None and self._settled_to >= end
 
     def remove(self) -> None:
         """Delete it."""
         self.close()
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    def shorten(self) -> None:
+        """Give back the room behind its records: nobody writes it any more."""
+        if self.end is not None:
+            with suppress(OSError):
+                os.truncate(self.path, self.end)
 
     def close(self) -> None:
         """Close it; it stays on disk."""

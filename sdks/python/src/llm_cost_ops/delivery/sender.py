@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Optional, Union
 
 from llm_cost_ops.delivery import rejected
 from llm_cost_ops.delivery.answers import FAULT, KEY, SPLIT, Judged, Refusal, Unjudged
 from llm_cost_ops.delivery.bodies import names_itself
+from llm_cost_ops.delivery.frames import Entry
 from llm_cost_ops.delivery.pace import Pace
 from llm_cost_ops.delivery.posting import Poster
 from llm_cost_ops.delivery.settings import MOST_RECORDS
@@ -22,6 +24,7 @@ Listener = Callable[[Sequence[bytes], Sequence[dict[str, Any]], bool], None]
 
 _LOOK_SECONDS = 30.0
 _HURRIED_PAUSE = 0.5
+_SHORTEST_PAUSE = 0.05
 _BACKLOG_TIMES = 5
 
 
@@ -46,16 +49,27 @@ class Sender:
         self._asked_for = False
         self._since: Optional[float] = None
         self._look_at = 0.0
+        self._give_up_at = 0.0
 
     def run(self) -> None:
         """What the thread does."""
-        while not self.stopped and not (self.ending and not self._something_waits()):
-            try:
-                self.turn()
-            except Exception as error:  # noqa: BLE001  (records that wait must not wait for ever because of it)
-                if not self.stopped:  # who ended us has closed what we send with
-                    self._failed(error)
+        while not self.stopped and not (self.ending and self._is_over()):
+            self._guarded_turn()
+        self.stopped = True
         self.store.release(reading=False)
+
+    def _is_over(self) -> bool:
+        """Nobody has this sender any more: whether it ends. What is on disk does not need it for long."""
+        if not self._something_waits():
+            return True
+        return time.monotonic() >= self._give_up_at and not self.store.memory_waits
+
+    def _guarded_turn(self) -> None:
+        try:
+            self.turn()
+        except Exception as error:  # noqa: BLE001  (records that wait must not wait for ever because of it)
+            if not self.stopped:  # who ended us has closed what we send with
+                self._failed(error)
 
     def start(self) -> bool:
         """Start the thread; False where none can be started any more, as the interpreter is about to end."""
@@ -72,13 +86,16 @@ class Sender:
         return self.thread is not None and self.thread.is_alive()
 
     def finish(self) -> None:
-        """Send what waits, then end; nobody waits for it."""
+        """Send what waits, then end; nobody waits for it. A ledger that is away is waited for as long as at exit."""
+        self._give_up_at = time.monotonic() + self._options.exit_seconds
         self.ending = True
         self.store.bell.ring()
 
     def end(self, seconds: float) -> bool:
         """Send what waits for so many seconds at most, and end; whether all is sent. The rest stays in the spool."""
         deadline = time.monotonic() + seconds
+        if self.stopped:
+            return self._counters.waiting_records == 0
         if not self.is_running:
             sent = self.drain(seconds)
             self.store.release(reading=False)
@@ -104,7 +121,7 @@ class Sender:
         if now < self._not_before:
             self._rest(now)
             return
-        look = now >= self._look_at
+        look = now >= self._look_at or self.store.wants_look
         if look:
             self._look_at = now + _LOOK_SECONDS
         self.store.upkeep(look=look)
@@ -129,6 +146,8 @@ class Sender:
         if self._hurried and not self._asked_for:
             pause = min(pause, _HURRIED_PAUSE)
             self._not_before = now + pause
+        if self.ending:
+            pause = min(pause, max(_SHORTEST_PAUSE, self._give_up_at - now))
         self.store.bell.wait(pause)
 
     def _is_ripe(self, now: float) -> bool:
@@ -151,11 +170,19 @@ class Sender:
             self._since = time.monotonic()
             return
         self._poster.detailed = bool(self._listeners())
-        said = self._poster.judge(taken.entries)
+        said = self._judged(taken.entries)
         if isinstance(said, Judged):
             self._take_in(taken, said)
         else:
             self._not_judged(taken, said)
+
+    def _judged(self, entries: Sequence[Entry]) -> Union[Judged, Unjudged]:
+        try:
+            return self._poster.judge(entries)
+        except Exception as error:  # whatever it is, it may lie in one of these records
+            if self.stopped:
+                raise
+            return Unjudged(FAULT, f"{type(error).__name__}: {error}")
 
     def _take_in(self, taken: Taken, judged: Judged) -> None:
         self._pace.went_well()
@@ -221,7 +248,7 @@ class Sender:
         both = self.store.take(2, self._options.batch_bytes)
         if both is None or both.source is not taken.source or len(both.entries) < 2:
             return False
-        other = self._poster.judge(both.entries[1:])
+        other = self._judged(both.entries[1:])
         if isinstance(other, Unjudged):
             return False
         found = Refusal("INTERNAL_ERROR", said.message, ())
@@ -241,25 +268,31 @@ class Sender:
     def flush(self, seconds: float) -> bool:
         """Send now, and wait until nothing of this process waits; whether that was reached."""
         deadline = time.monotonic() + seconds
-        with self.store.changed:
-            self._hurried += 1
+        with self.store.changed, self._hurry():
             self.store.bell.ring()
             while self._counters.waiting_records > 0:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
                 self.store.changed.wait(min(left, threading.TIMEOUT_MAX))
-            self._hurried -= 1
         return self._counters.waiting_records == 0
 
-    def drain(self, seconds: float) -> bool:
-        """The same on the calling thread, where there is no other any more."""
-        deadline = time.monotonic() + seconds
+    @contextmanager
+    def _hurry(self) -> Iterator[None]:
         self._hurried += 1
-        while self._counters.waiting_records > 0 and (left := deadline - time.monotonic()) > 0:
-            self._poster.seconds_left = left
-            if self._not_before - time.monotonic() > left:
-                break
-            self.turn()
-        self._hurried -= 1
+        try:
+            yield
+        finally:
+            self._hurried -= 1
+
+    def drain(self, seconds: float) -> bool:
+        """The same on the calling thread, where there is no other any more; nothing where this has ended."""
+        deadline = time.monotonic() + seconds
+        with self._hurry():
+            while not self.stopped and self._counters.waiting_records > 0:
+                left = deadline - time.monotonic()
+                self._poster.seconds_left = left
+                if left <= 0 or self._not_before - time.monotonic() > left:
+                    break
+                self._guarded_turn()
         return self._counters.waiting_records == 0

@@ -122,8 +122,8 @@ class Spool:
         while self._own:
             segment = self._own[0]
             with self._lock:
-                live = segment.end is None and self._writer is not None
-                end = segment.end if self._writer is None or not live else self._writer.position
+                live = self._is_live(segment)
+                end = self._end_of(segment)
             found = segment.find(end, records, size, self._damaged)
             if found:
                 return Taken(found.entries, segment, found.position, own=True)
@@ -132,9 +132,20 @@ class Spool:
             self._finish(segment)
         return None
 
+    def _is_live(self, segment: Segment) -> bool:
+        return self._writer is not None and segment.path == self._writer.path
+
+    def _end_of(self, segment: Segment) -> Optional[int]:
+        return self._writer.position if self._writer is not None and self._is_live(segment) else segment.end
+
+    @property
+    def own_waits(self) -> bool:
+        """Whether there are bytes of this process that are not settled. Called with the lock held."""
+        return any(not segment.is_done(self._end_of(segment)) for segment in self._own)
+
     def _finish(self, segment: Segment) -> None:
         with self._lock:
-            if segment.end is None:
+            if self._is_live(segment):
                 self._seal()
             self._own.popleft()
         segment.remove()
@@ -149,6 +160,11 @@ class Spool:
     def has_adopted(self) -> bool:
         """Whether records of dead processes wait here."""
         return self._adopted.waits
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether there are more of them than were taken."""
+        return self._adopted.wants_more
 
     def _damaged(self, path: Path, data: bytes, why: str) -> None:
         with suppress(OSError):
@@ -186,10 +202,12 @@ class Spool:
             writer.close()
         self._full = None
         for segment in self._own:
-            if segment.settled >= segment.records and not reading:
+            if segment.is_done(segment.end) and not reading:
                 segment.remove()
-            elif not reading:
+                continue
+            if not reading:
                 segment.close()
+            segment.shorten()
         self._own.clear()
         if not reading:
             self._adopted.release()

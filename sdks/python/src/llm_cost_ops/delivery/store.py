@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Optional
 
@@ -35,23 +36,41 @@ class Store:
         self._memory = Memory(settings.buffer_records)
         self._spool = None if folder is None else Spool(folder, settings, self.lock, self._damaged)
         self._disk_again = 0.0
+        self._untold: deque[tuple[str, str]] = deque()
 
     def put(self, record: bytes, key: bytes, at_ns: int) -> bool:
         """Keep a record; False where it had to be dropped."""
         frame = packed(record, key, at_ns) if self._spool is not None else b""
-        with self.lock:
-            if not self._kept(frame, record, key, at_ns) and not self._room_for(frame, record, key, at_ns):
-                self.counters.dropped += 1
-                return False
-            counters = self.counters
-            counters.tracked += 1
-            counters.waiting_records += 1
-            counters.waiting_bytes += len(record)
-            if self.idle or counters.waiting_records == self.settings.batch_records:
-                self.bell.ring()
-            return True
+        try:
+            with self.lock:
+                if not self._kept(frame, record, key, at_ns) and not self._room_for(frame, record, key, at_ns):
+                    self.counters.dropped += 1
+                    return False
+                self.counters.tracked += 1
+                if self.idle or self.counters.waiting_records == self.settings.batch_records:
+                    self.bell.ring()
+                return True
+        finally:
+            if self._untold:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Without the lock: who writes the log may track, too, and wait for the lock while we wait for him."""
+        while self._untold:
+            NOTICES.warn(*self._untold.popleft())
 
     def _kept(self, frame: bytes, record: bytes, key: bytes, at_ns: int) -> bool:
+        """Whether it is kept. It is counted first: where a signal's exception ends this, one too many is put right."""
+        counters = self.counters
+        counters.waiting_records += 1
+        counters.waiting_bytes += len(record)
+        if self._written(frame, record, key, at_ns):
+            return True
+        counters.waiting_records -= 1
+        counters.waiting_bytes -= len(record)
+        return False
+
+    def _written(self, frame: bytes, record: bytes, key: bytes, at_ns: int) -> bool:
         if self._spool is not None and (not self._disk_again or time.monotonic() >= self._disk_again):
             try:
                 kept = self._spool.put(frame)
@@ -65,8 +84,8 @@ class Store:
         self._disk_again = time.monotonic() + _DISK_AGAIN_SECONDS
         self.counters.last_error = f"{type(error).__name__}: {error}"
         most = self.settings.buffer_records
-        NOTICES.warn(
-            "disk", f"{self.folder} cannot be written to ({error}): up to {most} records wait in memory instead"
+        self._untold.append(
+            ("disk", f"{self.folder} cannot be written to ({error}): up to {most} records wait in memory instead")
         )
 
     def _room_for(self, frame: bytes, record: bytes, key: bytes, at_ns: int) -> bool:
@@ -77,8 +96,8 @@ class Store:
                 self.changed.wait(left)
                 if self._kept(frame, record, key, at_ns):
                     return True
-        NOTICES.warn(
-            "full", "there is no room for a tracked call: it is dropped. The ledger takes nothing, or too slowly"
+        self._untold.append(
+            ("full", "there is no room for a tracked call: it is dropped. The ledger takes nothing, or too slowly")
         )
         return False
 
@@ -86,8 +105,10 @@ class Store:
         """The next records to send."""
         found = self._spool.take(records, size) if self._spool is not None else None
         if found is None:
-            with self.lock:
+            with self.changed:
                 found = self._memory.take(records)
+                if found is None and not (self._spool is not None and self._spool.own_waits):
+                    self._gone(self.counters.waiting_records, 0)  # nothing waits: what was counted was not written
         return found
 
     def settle(self, taken: Taken) -> None:
@@ -99,7 +120,7 @@ class Store:
 
     def _gone(self, records: int, size: int) -> None:
         counters = self.counters
-        counters.waiting_records -= records
+        counters.waiting_records = max(0, counters.waiting_records - records)
         counters.waiting_bytes = counters.waiting_bytes - size if counters.waiting_records else 0
         self.changed.notify_all()
 
@@ -121,6 +142,17 @@ class Store:
                 self._spool.look()
         except OSError as error:
             self._disk_failed(error)
+            self._tell()
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether dead processes left more than was adopted."""
+        return self._spool is not None and self._spool.wants_look
+
+    @property
+    def memory_waits(self) -> bool:
+        """Whether there is something that ends with this process."""
+        return self._memory.waits
 
     @property
     def has_adopted(self) -> bool:

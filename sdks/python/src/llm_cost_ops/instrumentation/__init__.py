@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
@@ -29,6 +30,8 @@ _INSTRUMENTORS = {
     "botocore": "bedrock",
     "litellm": "litellm",
 }
+_ALSO_CALLED = {"google-genai": "google.genai", "boto3": "botocore", "aioboto3": "botocore"}
+"""What is written to install a package that is imported by another name."""
 _Client = TypeVar("_Client")
 _TAKE_OFF: dict[str, Callable[[], None]] = {}
 _FAILED: set[str] = set()
@@ -44,15 +47,12 @@ def instrument(
     """Track every call of the provider clients that are installed; which they are.
 
     `client` is the one that records are sent with, by default the one that `llm_cost_ops.default_client()` makes of the
-    environment. `only` names the packages, such as `["openai"]`. `providers` says who bills at which host, such as
+    environment. `only` names packages, such as `["openai", "boto3"]`. `providers` says who bills at which host, such as
     `{"llm.example.com": "mistral"}`, for services of your own that speak OpenAI's or Anthropic's API. Calling it again
     changes the client and adds what is new. `summary` prints what was spent when the program ends, to standard error.
     Raises SettingsError where a name in `only` is not known, or nothing says where the ledger is.
     """
-    names = list(_INSTRUMENTORS) if only is None else list(only)
-    for name in names:
-        if name not in _INSTRUMENTORS:
-            raise SettingsError(f"{name!r} is not known to instrument(); known are {', '.join(_INSTRUMENTORS)}")
+    names = list(_INSTRUMENTORS) if only is None else _known([only] if isinstance(only, str) else only)
     tracker = _tracker(client)
     for name in names:
         if _is_installed(name):
@@ -77,11 +77,7 @@ def wrap(
 
     Raises SettingsError where it is a client of none of the packages that `instrument` knows, or of an unknown version.
     """
-    name = type(provider_client).__module__
-    modules = [f"{kind.__module__}." for kind in type(provider_client).__mro__]
-    known = next((one for one in _INSTRUMENTORS if any(name.startswith(f"{one}.") for name in modules)), None)
-    if known is None:
-        raise SettingsError(f"{name} is not known to wrap(); known are {', '.join(_INSTRUMENTORS)}")
+    known = _package_of(provider_client)
     tracker = _tracker(client)
     _install(known)
     if known in _FAILED:
@@ -93,10 +89,39 @@ def wrap(
     return provider_client
 
 
+def _known(given: Iterable[str]) -> list[str]:
+    names = [_ALSO_CALLED.get(name, name) for name in given]
+    for name in names:
+        if name not in _INSTRUMENTORS:
+            near = get_close_matches(str(name), _INSTRUMENTORS, 1)
+            meant = f": {near[0]}? All" if near else "; all"
+            raise SettingsError(f"{name!r} is not known to instrument(){meant} that it knows: {_names()}")
+    return names
+
+
+def _names() -> str:
+    written = {imported: installed for installed, imported in reversed(_ALSO_CALLED.items())}
+    return ", ".join(written.get(name, name) for name in _INSTRUMENTORS)
+
+
+def _package_of(provider_client: Any) -> str:
+    if isinstance(provider_client, type):
+        raise SettingsError(f"wrap() takes a client, not its class: {provider_client.__name__}(…)")
+    modules = [f"{kind.__module__}." for kind in type(provider_client).__mro__]
+    known = next((one for one in _INSTRUMENTORS if any(name.startswith(f"{one}.") for name in modules)), None)
+    if known is None:
+        kind = f"{type(provider_client).__module__}.{type(provider_client).__qualname__}"
+        raise SettingsError(f"wrap() takes a client of {_names()}, got a {kind.replace('builtins.', '')}")
+    return known
+
+
 def _tracker(client: Optional[CostOpsClient]) -> Tracker:
     from llm_cost_ops.client import default_client
 
-    return (client or default_client()).tracker
+    tracker = getattr(default_client() if client is None else client, "tracker", None)
+    if tracker is None:
+        raise SettingsError(f"instrument() takes a CostOpsClient, got a {type(client).__name__}")
+    return tracker  # type: ignore[no-any-return]
 
 
 def _install(name: str) -> None:

@@ -68,6 +68,9 @@ def _callback() -> Any:
         def log_pre_api_call(self, **call: Any) -> None:
             _begin(call["kwargs"])
 
+        def log_post_api_call(self, **call: Any) -> None:
+            _answered(call["kwargs"])
+
         def log_success_event(self, **call: Any) -> None:
             _end(call["kwargs"], call["response_obj"])
 
@@ -85,10 +88,17 @@ def _within_limits(original: Callable[..., Any], name: Any, args: Any, kwargs: A
 
 
 class _Below(Telling):
-    """Hears of a call from the client below litellm; `outer` is the framework above it, whose call it is too."""
+    """Hears of one call from the client below litellm; `outer` is the framework above it, whose call it is too."""
 
-    __slots__ = ("outer",)
-    outer: Optional[Telling]
+    __slots__ = ("_model",)
+
+    def __init__(self, tracker: Tracker, model: Optional[str], outer: Optional[Telling]) -> None:
+        super().__init__(tracker, {} if outer is None else outer.fields, outer)
+        self._model = model
+
+    def begun_by(self, tracker: Tracker, model: Optional[str]) -> bool:
+        """The one call that litellm makes is of the model that it was asked for."""
+        return not self.is_tracked and model == self._model and super().begun_by(tracker, model)
 
 
 class _Begun:
@@ -105,10 +115,10 @@ class _Begun:
         except SpendLimitExceeded:  # reached since the call was let pass, and it will be paid for
             self.measured = Context().run(Measured, *about)
         self.tracker = tracker
-        self.telling = _Below(tracker, {})
-        self.telling.outer = outer
+        self.measured.will_be_late()
+        self.telling = _Below(tracker, about[2], outer)
         put_telling(self.telling)
-        self.ended = False
+        self.answered = self.ended = False
 
     def __deepcopy__(self, memo: Any) -> _Begun:
         """litellm may copy what it knows of a call, and it is the same call."""
@@ -125,6 +135,14 @@ def _begin(kwargs: dict[str, Any]) -> None:
         tracker.failed(error)
 
 
+def _answered(kwargs: Mapping[str, Any]) -> None:
+    """The provider answered, and litellm is about to return: what begins now is another call."""
+    begun = kwargs.get(_BEGUN)
+    if isinstance(begun, _Begun) and not begun.answered:
+        begun.answered = True
+        begun.telling.answered()
+
+
 def _end(kwargs: Mapping[str, Any], response: Any) -> None:
     """A call succeeded. What litellm had in its own cache was never asked for, and has no beginning."""
     begun = kwargs.get(_BEGUN)
@@ -132,7 +150,7 @@ def _end(kwargs: Mapping[str, Any], response: Any) -> None:
         return
     begun.ended = True
     try:
-        if begun.telling.end() or begun.telling.is_tracked:
+        if begun.telling.end(was_answered=begun.answered) or begun.telling.is_tracked:
             begun.measured.told_below()
         else:
             _tell(begun.measured, kwargs, response)

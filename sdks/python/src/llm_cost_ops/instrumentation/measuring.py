@@ -30,14 +30,18 @@ class Measured:
 
     __slots__ = ("_around", "_begun", "_ended", "_provider", "_requested", "_telling", "_tracker")
 
-    def __init__(self, tracker: Tracker, provider: str, requested_model: Optional[str] = None) -> None:
+    def __init__(
+        self, tracker: Tracker, provider: str, requested_model: Optional[str] = None, *, pays: bool = True
+    ) -> None:
         """`provider` is who bills; `requested_model` what was asked for, where the call says it.
 
-        Raises SpendLimitExceeded, and nothing else, where a limit around the call is reached.
+        `pays` is False for a call that only fetches what another one pays for: no limit stops it. Raises
+        SpendLimitExceeded, and nothing else, where a limit around the call is reached.
         """
-        check_limits()
+        if pays:
+            check_limits()
         self._around = copy_context()
-        self._telling = telling_around(tracker)
+        self._telling = telling_around(tracker, requested_model)
         self._tracker = tracker
         self._provider = provider
         self._requested = requested_model
@@ -65,6 +69,11 @@ class Measured:
     def _track(self, record: dict[str, Any]) -> None:
         """Where the call began, for it belongs to what stood around it there; a stream may end anywhere."""
         self._tracker.track(record if self._telling is None else self._telling.told_by_client(record))
+
+    def will_be_late(self) -> None:
+        """The call may be told of only when a framework above has ended it."""
+        if self._telling is not None:
+            self._telling.tells_late = True
 
     def told_below(self) -> None:
         """A client below this one told of the same call, so that a framework above need not, either."""

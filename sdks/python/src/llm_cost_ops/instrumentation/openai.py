@@ -55,8 +55,10 @@ def begin(tracker: Tracker, client: Any, options: Any) -> Optional[stainless.Cal
     elif path[-1] not in _PAID and "/".join(path[-2:]) not in _PAID:
         return None
     model = asked.get("model")
-    call = stainless.Call(Measured(tracker, provider_of(client), model if isinstance(model, str) else None))
-    call.background = options.method.lower() == "get"
+    fetches = options.method.lower() == "get"
+    asked_model = model if isinstance(model, str) else None
+    call = stainless.Call(Measured(tracker, provider_of(client), asked_model, pays=not fetches))
+    call.background = fetches
     if path[-1] == "completions" and asked.get("stream") is True:
         _ask_for_usage(call, client, options, asked)
     return call

@@ -6,6 +6,7 @@ Our own, not wrapt: the SDK depends on its HTTP client alone, and what is needed
 from __future__ import annotations
 
 import functools
+import inspect
 from importlib import import_module
 from typing import Any, Callable
 
@@ -34,9 +35,14 @@ def patch_on(owner: Any, attribute: str, around: Around) -> Callable[[], None]:
         return _nothing
 
     @functools.wraps(original)
-    def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         return around(original, self, args, kwargs)
 
+    @functools.wraps(original)
+    async def awaited(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await around(original, self, args, kwargs)
+
+    patched = awaited if inspect.iscoroutinefunction(original) else called
     setattr(patched, _MARK, original)
     setattr(owner, attribute, patched)
 

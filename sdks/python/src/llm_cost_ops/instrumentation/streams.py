@@ -30,6 +30,11 @@ class _Watched:
         if ended is not None:
             ended(whole)
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """`isinstance` is answered as for the stream itself."""
+        return type(self.__dict__.get("_watched_stream", self))
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_watched_"):
             raise AttributeError(name)  # a stream that was never made, as in copies and pickles

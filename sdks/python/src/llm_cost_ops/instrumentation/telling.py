@@ -21,30 +21,34 @@ _CURRENT: ContextVar[Optional[Telling]] = ContextVar("llm_cost_ops_telling", def
 class Telling:
     """Calls that a framework is about to make. Those of one batch, which begin before the first is made, share it."""
 
-    __slots__ = ("_open", "_taken", "_told", "fields", "is_tracked", "tracker")
+    __slots__ = ("_taken", "_told", "_unanswered", "fields", "is_tracked", "outer", "tells_late", "tracker")
 
-    def __init__(self, tracker: Tracker, fields: Mapping[str, Any]) -> None:
+    def __init__(self, tracker: Tracker, fields: Mapping[str, Any], outer: Optional[Telling] = None) -> None:
+        """`outer` hears of the calls that begin here and are none of these."""
         self.tracker = tracker
         self.fields = fields
+        self.outer = outer
         self.is_tracked = False
         """Whether a client that is tracked makes one of these calls. It tells of it, if late."""
-        self._open = 1
+        self.tells_late = False
+        """Whether it may tell only when the framework has ended the call."""
+        self._unanswered = 1
         self._told = 0
         self._taken = 0
 
     @property
     def waits(self) -> bool:
-        """Whether calls have begun and none was told of."""
-        return self._open > 0 and self._told == 0
+        """Whether calls have begun, and none was answered or told of."""
+        return self._unanswered > 0 and self._told == 0
 
     def join(self) -> Telling:
         """One more call of the same batch."""
-        self._open += 1
+        self._unanswered += 1
         return self
 
-    def begun_by(self, tracker: Tracker) -> bool:
-        """A client that this tracker tracks begins a call; whether it is one of these calls."""
-        if self._open <= 0 or tracker is not self.tracker:
+    def begun_by(self, tracker: Tracker, model: Optional[str]) -> bool:  # noqa: ARG002
+        """A client that this tracker tracks begins a call of a model; whether it is one of these calls."""
+        if self._unanswered <= 0 or tracker is not self.tracker:
             return False
         self.is_tracked = True
         return True
@@ -63,9 +67,14 @@ class Telling:
         """The framework itself told of a call: the one that it made it for need not."""
         self._told += 1
 
-    def end(self) -> bool:
-        """A call is over; whether a client told of it."""
-        self._open -= 1
+    def answered(self) -> None:
+        """A call has its answer, or the first piece of it: what begins after that is the application's own."""
+        self._unanswered -= 1
+
+    def end(self, *, was_answered: bool = False) -> bool:
+        """A call is over; whether a client told of it. `was_answered`: `answered` was said of it before."""
+        if not was_answered:
+            self.answered()
         if self._told <= self._taken:
             return False
         self._taken += 1
@@ -89,7 +98,9 @@ def put_telling(telling: Optional[Telling]) -> Optional[Telling]:
     return before
 
 
-def telling_around(tracker: Tracker) -> Optional[Telling]:
+def telling_around(tracker: Tracker, model: Optional[str] = None) -> Optional[Telling]:
     """What tells of the call that a tracked client begins here, if a framework made it and tells the same tracker."""
     telling = _CURRENT.get()
-    return telling if telling is not None and telling.begun_by(tracker) else None
+    while telling is not None and not telling.begun_by(tracker, model):
+        telling = telling.outer
+    return telling

@@ -30,15 +30,22 @@ _MOST_RUNS = 10_000
 class _Run:
     """A call of a model that has begun."""
 
-    __slots__ = ("begun", "last_usage", "named", "parent", "telling", "told")
+    __slots__ = ("answered", "begun", "last_usage", "named", "parent", "telling", "told")
 
     def __init__(self, is_named: Named, telling: Telling, parent: Any) -> None:
+        self.answered = False
         self.begun = time.perf_counter_ns()
         self.last_usage: Optional[Mapping[str, Any]] = None
         self.named = is_named
         self.parent = parent
         self.telling = telling
         self.told = False
+
+    def hear(self) -> None:
+        """A piece of the answer came."""
+        if not self.answered:
+            self.answered = True
+            self.telling.answered()
 
 
 class CostOpsCallbackHandler(BaseCallbackHandler):  # type: ignore[misc]
@@ -81,7 +88,14 @@ class CostOpsCallbackHandler(BaseCallbackHandler):  # type: ignore[misc]
         """A piece of a stream came; what it says of usage is kept, and nothing else of it is read."""
         run = self._runs.get(about.get("run_id"))
         if run is not None:
+            run.hear()
             run.last_usage = usage_of_chunk(about.get("chunk"), run.named) or run.last_usage
+
+    def on_stream_event(self, *_event: Any, **about: Any) -> None:
+        """The same of newer streams: here usage comes at the end."""
+        run = self._runs.get(about.get("run_id"))
+        if run is not None:
+            run.hear()
 
     def on_llm_end(self, *given: Any, **about: Any) -> None:
         """A call ended."""
@@ -116,7 +130,8 @@ class CostOpsCallbackHandler(BaseCallbackHandler):  # type: ignore[misc]
             run = self._runs.pop(run_id, None)
             if run is None:
                 return
-            told = run.telling.end() or run.told or (broken and run.telling.is_tracked)
+            told = run.telling.end(was_answered=run.answered) or run.told
+            told = told or (run.telling.is_tracked and (broken or run.telling.tells_late))
             told = told or self._tell(run_id, run, result, broken=broken)
             outer = self._runs.get(run.parent)
             if told and outer is not None:

@@ -46,9 +46,10 @@ _MOST_RUNS = 10_000
 class _Run:
     """A call of a model that has begun."""
 
-    __slots__ = ("begun", "first", "model", "provider", "telling", "used")
+    __slots__ = ("answered", "begun", "first", "model", "provider", "telling", "used")
 
     def __init__(self, told: Mapping[str, Any], provider: Optional[str], telling: Telling) -> None:
+        self.answered = False
         self.begun = time.perf_counter_ns()
         self.provider = provider or _provider(str(told.get("class_name") or ""))
         self.model = next((str(told[name]) for name in _NAMES if told.get(name)), None)
@@ -58,6 +59,9 @@ class _Run:
 
     def hear(self, kept: dict[str, Any]) -> None:
         """A response, or a piece of one: the first and the last that speaks of usage are kept."""
+        if not self.answered:
+            self.answered = True
+            self.telling.answered()
         if self.first is None:
             self.first = kept
         if _says(kept):
@@ -121,8 +125,8 @@ class CostOpsEventHandler(BaseEventHandler):  # type: ignore[misc]
         if run is None:
             return
         told = run.telling.told
-        run.telling.end()
-        if not told:
+        run.telling.end(was_answered=run.answered)
+        if not (told or (run.telling.is_tracked and run.telling.tells_late)):
             self._tell(run)
             run.telling.tell()
 

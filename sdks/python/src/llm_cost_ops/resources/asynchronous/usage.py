@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from llm_cost_ops._requests import Call, part
+from llm_cost_ops.exceptions import SettingsError
 from llm_cost_ops.models.base import many, one
 from llm_cost_ops.models.usage import (
     Batch,
@@ -46,6 +47,8 @@ class AsyncUsage(AsyncResource):
 
     async def submit_batch(self, records: Iterable[UsageFields], *, atomic: bool = False) -> Batch:
         """Record up to 10,000 calls: each result has its `usage_id` or its `error`. `atomic`: all of them or none."""
+        if isinstance(records, (str, Mapping)):
+            raise SettingsError("submit_batch takes a list of records, each a mapping of its fields")
         body = {"records": [await self._record(one_of) for one_of in records]}
         params = {"atomic": atomic or None}
         read = noted_batch(self._caller.settings, body["records"], one(Batch))
