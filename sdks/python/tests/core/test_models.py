@@ -93,7 +93,7 @@ def test_parameters_are_repeated_left_out_and_named_by_tag() -> None:
 
 
 def test_a_day_is_refused_where_a_time_is_needed() -> None:
-    with pytest.raises(SettingsError, match="start_date .*2026-03-01 is a day"):
+    with pytest.raises(SettingsError, match=r"start_date .*2026-03-01 is a day"):
         query({"start_date": datetime(2026, 3, 1, tzinfo=timezone.utc).date()})
 
 

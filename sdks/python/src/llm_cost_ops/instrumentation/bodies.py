@@ -203,11 +203,24 @@ class ServerSentEar(EventsEar):
 
     def hear(self, chunk: bytes) -> bytes:
         """Where something is to be hidden, lines are passed on whole."""
+        if self._says_nothing(chunk):
+            return chunk
         block = self._buffer + chunk if self._buffer else chunk
         cut = block.rfind(b"\n") + 1
         lines, self._buffer = block[:cut], block[cut:]
         shown = self._lines(lines) if lines else lines
         return shown if self._hides else chunk
+
+    def _says_nothing(self, chunk: bytes) -> bool:
+        """Whether these are whole lines of which none matters, as almost all are."""
+        return (
+            self._first is not None
+            and not self._buffer
+            and not self._after_hidden
+            and chunk.endswith(b"\n")
+            and b"[DONE]" not in chunk
+            and _USAGE.search(chunk) is None
+        )
 
     def rest(self) -> bytes:
         """A last line without its end."""
