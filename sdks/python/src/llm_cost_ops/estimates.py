@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from llm_cost_ops.exceptions import SettingsError
+from llm_cost_ops.html_tables import row, table
 
 if TYPE_CHECKING:
     from llm_cost_ops.client import CostOpsClient
@@ -81,13 +81,11 @@ class Estimate:
         return f"{self.cost:f} {self.currency} for {tokens} with {self.provider}/{self.model_id}{about}"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(line.meter)}</td><td>{line.quantity:,}</td>"
-            f"<td>{line.price:f} / {line.per:,}</td><td>{line.cost:f}</td></tr>"
+        rows = [
+            row(line.meter, (f"{line.quantity:,}", f"{line.price:f} / {line.per:,}", f"{line.cost:f}"))
             for line in self.lines
-        )
-        head = "<tr><th></th><th>quantity</th><th>price</th><th>cost</th></tr>"
-        return f"<div><b>{escape(str(self))}</b><table>{head}{rows}</table></div>"
+        ]
+        return table(str(self), ("quantity", "price", "cost"), rows)
 
 
 def estimate(

@@ -7,9 +7,9 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from html import escape
 from typing import Optional, TextIO
 
+from llm_cost_ops.html_tables import between, row, table
 from llm_cost_ops.sums import Spent, Sum
 from llm_cost_ops.totals import flush_all, process_totals
 
@@ -18,12 +18,6 @@ _WIDTH = 80
 _HEADS = ("calls", "tokens in", "tokens out", "cost")
 _UNKNOWN = "?"
 _AT_EXIT: list[bool] = []
-_STYLE = (
-    "border-collapse:collapse;font:13px/1.5 system-ui,sans-serif;color:inherit;background:transparent;margin:.3em 0"
-)
-_CELL = "padding:.15em .8em;border:0;border-bottom:1px solid rgba(128,128,128,.3);background:transparent"
-_NUMBER = f"{_CELL};text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"
-_NAME = f"{_CELL};text-align:left"
 
 
 class Summary:
@@ -147,28 +141,12 @@ def _shortened(text: str, width: int) -> str:
 
 
 def html_table(spent: Spent, title: str) -> str:
-    """The table as HTML that takes its colours from the page around it, light or dark."""
+    """The table as HTML."""
     places = _decimals(spent)
-    models = "".join(_row(f"{p}/{m}", _cells(one, places)) for (p, m), one in spent.by_model.items())
-    foot = _row("total", _cells(spent.total, places), bold=True) if len(spent.by_model) > 1 else ""
-    named = any(name is not None for name in spent.by_project)
-    parts = (
-        "".join(_row(name or "no project", _cells(one, places)) for name, one in spent.by_project.items())
-        if named
-        else ""
-    )
-    head = "".join(f'<th style="{_NUMBER};opacity:.7;font-weight:500">{name}</th>' for name in _HEADS)
-    between = f'<tr><td style="{_NAME};opacity:.7" colspan="5">by project</td></tr>' if parts else ""
-    notes = "".join(
-        f'<div style="opacity:.8;font:12px/1.5 system-ui,sans-serif">{escape(n)}</div>' for n in _notes(spent)
-    )
-    return (
-        f'<div class="llm-cost-ops"><table style="{_STYLE}"><thead><tr><th style="{_NAME};font-weight:600">'
-        f"{escape(title)}</th>{head}</tr></thead><tbody>{models}{foot}{between}{parts}</tbody></table>{notes}</div>"
-    )
-
-
-def _row(name: str, texts: Sequence[str], *, bold: bool = False) -> str:
-    weight = ";font-weight:600" if bold else ""
-    cells = "".join(f'<td style="{_NUMBER}{weight}">{escape(cell)}</td>' for cell in texts)
-    return f'<tr><td style="{_NAME}{weight}">{escape(name)}</td>{cells}</tr>'
+    rows = [row(f"{p}/{m}", _cells(one, places)) for (p, m), one in spent.by_model.items()]
+    if len(spent.by_model) > 1:
+        rows.append(row("total", _cells(spent.total, places), bold=True))
+    if any(name is not None for name in spent.by_project):
+        rows.append(between("by project", 1 + len(_HEADS)))
+        rows += [row(name or "no project", _cells(one, places)) for name, one in spent.by_project.items()]
+    return table(title, _HEADS, rows, _notes(spent))
