@@ -27,11 +27,23 @@ def run(*, quick: bool = False) -> Report:
         Row("`cost-ops query --help`", _median([command, "query", "--help"], repeats), "s"),
         Row("an interpreter that does nothing", _median([sys.executable, "-c", "pass"], repeats), "s"),
     ]
+    rows += _client_rows(repeats)
     heavy = _imports([sys.executable, "-X", "importtime", command, "--help"])
     listed = ", ".join(f"{name} {milliseconds:.0f}" for name, milliseconds in heavy)
     return Report(
         f"Start (median of {repeats})", rows, [f"Heaviest imports, ms with what they import themselves: {listed}."]
     )
+
+
+def _client_rows(repeats: int) -> list[Row]:
+    """What the Python SDK takes beside its HTTP client, from nothing to the first tracked call."""
+    http = _median([sys.executable, "-c", "import httpx2"], repeats)
+    client = "import httpx2, llm_cost_ops; llm_cost_ops.CostOpsClient('sk_test_a_b', 'http://127.0.0.1:9').tracker"
+    whole = _median([sys.executable, "-c", client], repeats)
+    return [
+        Row("`import httpx2`", http, "s"),
+        Row("`import llm_cost_ops` and a client add", whole - http, "s", at_most(0.1)),
+    ]
 
 
 def _median(command: list[str], repeats: int) -> float:

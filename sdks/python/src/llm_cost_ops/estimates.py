@@ -77,8 +77,9 @@ class Estimate:
 
     def __str__(self) -> str:
         about = f" ({'; '.join(self.caveats)})" if self.caveats else ""
-        tokens = f"{self.input_tokens:,} tokens in, up to {self.output_tokens:,} out"
-        return f"{self.cost:f} {self.currency} for {tokens} with {self.provider}/{self.model_id}{about}"
+        out = f", up to {self.output_tokens:,} out" if self.output_tokens else ""
+        amount = f"{self.cost:f} {self.currency} for {self.input_tokens:,} tokens in{out}"
+        return f"{amount} with {self.provider}/{self.model_id}{about}"
 
     def _repr_html_(self) -> str:
         rows = [

@@ -24,6 +24,9 @@ import builtins
 from collections.abc import Mapping
 from typing import Any, Optional
 
+_PROBLEMS_SHOWN = 5
+"""Problems of one request that its message names beside the first."""
+
 
 class CostOpsError(Exception):
     """The root of all of them."""
@@ -77,9 +80,17 @@ class ApiError(CostOpsError):
         self.details = dict(details or {})
 
     def __str__(self) -> str:
-        """The message, and what finds the request again."""
+        """The message, the other problems where there are several, and what finds the request again."""
         about = f"{self.status} {self.code}".strip()
-        return f"{self.message} ({about}{f', request {self.request_id}' if self.request_id else ''})"
+        more = "".join(f"; {problem}" for problem in self._other_problems())
+        return f"{self.message}{more} ({about}{f', request {self.request_id}' if self.request_id else ''})"
+
+    def _other_problems(self) -> list[str]:
+        errors = self.details.get("errors")
+        told = [str(one["message"]) for one in errors or () if isinstance(one, Mapping) and "message" in one]
+        others = [message for message in told if message != self.message]
+        left = len(others) - _PROBLEMS_SHOWN
+        return others if left <= 0 else [*others[:_PROBLEMS_SHOWN], f"and {left} more in `details`"]
 
 
 class InvalidRequestError(ApiError):

@@ -249,3 +249,13 @@ def test_a_client_that_is_closed_says_so(fake: FakeLedger) -> None:
     client.close()
     with pytest.raises(RuntimeError, match="closed"):
         client.health.check()
+
+
+def test_a_message_names_every_problem_of_a_request() -> None:
+    errors = [{"field": f"f{n}", "message": f"f{n} is wrong"} for n in range(9)]
+    said = str(exceptions.ApiError("f0 is wrong", "INVALID_REQUEST", 400, "req-1", {"errors": errors}))
+    assert said == (
+        "f0 is wrong; f1 is wrong; f2 is wrong; f3 is wrong; f4 is wrong; f5 is wrong; and 3 more in `details`"
+        " (400 INVALID_REQUEST, request req-1)"
+    )
+    assert str(exceptions.ApiError("no", "CONFLICT", 409, None, {"errors": None})) == "no (409 CONFLICT)"
