@@ -9,6 +9,7 @@ from tests.api.running import Server
 from tests.providers.conftest import only_loopback, providers  # noqa: F401  (fixtures: asked for by naming them)
 
 from ledgers import Ledger, new_organization, running_ledger
+from llm_cost_ops import uninstrument
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,14 @@ def ledger_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the catalogue's prices, which a worker's tests share."""
     with running_ledger(tmp_path_factory.mktemp("ledger"), jobs__in_server=False) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_tracked_but_by_this_test() -> Iterator[None]:
+    """Whatever a test instruments is as it was when the next one begins."""
+    uninstrument()
+    yield
+    uninstrument()
 
 
 @pytest.fixture
