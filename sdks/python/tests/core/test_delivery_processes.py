@@ -153,6 +153,7 @@ def test_forks_in_the_middle_of_tracking_lose_and_double_nothing(fake: FakeLedge
         while not stop.is_set():
             client.track(**call(number))
             number += 1
+            time.sleep(0.0005)
         print("beside", number)
     thread = threading.Thread(target=beside)
     thread.start()
